@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+NODE := tests/sdks/node_modules/.installed
+
+help: ## Show this map
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(BIN)/.demo ## Register 10,000 devices with the vendor's SDK on a throw-away server
+	$(BIN)/nameplate demo
+
+serve: $(BIN)/.demo ## Run a server on 127.0.0.1:8420, its data in ./nameplate-data
+	$(BIN)/nameplate serve
+
+test: check $(NODE) ## Check everything, then run every test
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+check: $(BIN)/.test ## Format, lint, types, imports, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
+
+format: $(BIN)/.test ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(BIN)/.test ## Write the reference pages from the code
+	$(BIN)/python -m docs.generate
+
+bench: $(BIN)/.test ## Measure, print a table, write bench-results.json
+	$(BIN)/python -m bench
+
+lock: $(BIN)/.test ## Resolve the dependencies anew
+	$(BIN)/pip install --quiet 'uv<1'
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --extra demo pyproject.toml -o requirements/demo.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --extra demo --group test pyproject.toml -o requirements/test.txt
+
+clean: ## Remove what the other targets made
+	rm -rf .venv tests/sdks/node_modules .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(BIN)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(BIN)/.test: requirements/test.txt pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@ $(BIN)/.demo
+
+$(NODE): tests/sdks/package-lock.json | $(BIN)/.test
+	cd tests/sdks && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
+	@touch $@
+
+.PHONY: help demo serve test check format docs bench lock clean

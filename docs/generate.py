@@ -1,0 +1,31 @@
+"""Write the reference pages from the code, or check that they are what the code says."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from nameplate.reference import errors_page, operations_page, settings_page
+
+PAGES = {"operations.md": operations_page, "errors.md": errors_page, "settings.md": settings_page}
+
+
+def main() -> int:
+    """Return 1 if a page is stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    stale = []
+    for name, write in PAGES.items():
+        path = Path(__file__).with_name(name)
+        page = write()
+        if check and (not path.exists() or path.read_text() != page):
+            stale.append(name)
+        elif not check:
+            path.write_text(page)
+    if stale:
+        sys.stderr.write(f"Stale, run `make docs`: {', '.join(stale)}\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

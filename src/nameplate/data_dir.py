@@ -1,0 +1,79 @@
+"""The data directory: the database's place, and files that hold keys, readable by their owner only."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from nameplate.domain.secrets import KEY_BYTES, MasterKey, WrongMasterKeyError, mint_key
+from nameplate.settings import Settings
+from nameplate.store.installation import Installation
+
+MASTER_KEY_FILE: Final = "master.key"
+ROOT_KEY_FILE: Final = "root-access-key"
+
+_HEX_KEY: Final = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
+
+
+class StartError(Exception):
+    """Nameplate cannot start; the message says why and what to do."""
+
+
+def prepare(settings: Settings) -> None:
+    """Make the data directory, for its owner only, if there is none."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"The data directory {settings.data_dir} cannot be made: {error.strerror}."
+        raise StartError(message) from None
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database to use: the configured one, or a SQLite file in the data directory."""
+    return settings.database_url or f"sqlite:///{(settings.data_dir / 'nameplate.db').absolute()}"
+
+
+def master_key(settings: Settings, installation: Installation) -> tuple[MasterKey, bytes]:
+    """Return the master key and the key of IotIds that it opens.
+
+    The key comes from the environment or from its file, which is made at the first start. Raises StartError if it is
+    missing or is not the one that this installation was sealed with.
+    """
+    key = _find_master_key(settings, may_mint=installation.is_new)
+    master = MasterKey(key)
+    try:
+        return master, installation.iot_id_key(master)
+    except WrongMasterKeyError:
+        where = "NAMEPLATE_MASTER_KEY" if settings.master_key else settings.data_dir / MASTER_KEY_FILE
+        message = f"The master key in {where} is not the one this database was sealed with. Give the right one back."
+        raise StartError(message) from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner can read, and make sure that it is on disk."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _find_master_key(settings: Settings, *, may_mint: bool) -> bytes:
+    path = settings.data_dir / MASTER_KEY_FILE
+    if settings.master_key is not None:
+        return _read_key(settings.master_key.get_secret_value(), "NAMEPLATE_MASTER_KEY")
+    if path.exists():
+        return _read_key(path.read_text(), str(path))
+    if not may_mint:
+        message = f"{path}, the master key of this database, is not there. Put it back, or set NAMEPLATE_MASTER_KEY."
+        raise StartError(message)
+    key = mint_key()
+    write_private(path, key.hex() + "\n")
+    return key
+
+
+def _read_key(text: str, where: str) -> bytes:
+    if _HEX_KEY.fullmatch(text.strip()) is None:
+        message = f"The master key in {where} is not {2 * KEY_BYTES} hexadecimal digits."
+        raise StartError(message)
+    return bytes.fromhex(text.strip())

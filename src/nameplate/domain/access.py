@@ -1,0 +1,21 @@
+"""Who may call what: the roles of access keys."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an access key may do; each role may also do what the ones before it may."""
+
+    READER = "reader"
+    """Look things up, secrets included."""
+
+    REGISTRAR = "registrar"
+    """Register devices."""
+
+    ADMIN = "admin"
+    """Create and change products."""
+
+    def may(self, needed: "Role") -> bool:
+        """Whether a key of this role may call what needs `needed`."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)

@@ -1,0 +1,70 @@
+"""Secrets: how they are minted, derived and kept.
+
+A device's secret is derived, not stored: a keyed hash of the device's id and its secret's generation, under key
+material that belongs to its product. What has to be stored (product material, access-key secrets) is *sealed* under the
+installation's master key with AES-256-GCM, bound to what it belongs to, so that nothing in a stolen database yields a
+secret and no sealed value can be moved to another row.
+"""
+
+import os
+import secrets
+import string
+from hashlib import blake2b
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES: Final = 32
+
+_NONCE_BYTES: Final = 12
+_ALPHANUMERIC: Final = string.ascii_letters + string.digits
+
+
+class WrongMasterKeyError(Exception):
+    """A sealed value does not open under this master key."""
+
+
+class MasterKey:
+    """The installation's key: seals what must be stored secretly, and opens it again."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, plain: bytes, owner: str) -> bytes:
+        """Encrypt `plain` so that it opens only for the same `owner`, as in `access-key:LTAI…`."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, owner.encode())
+
+    def open(self, sealed: bytes, owner: str) -> bytes:
+        """Decrypt what `seal` made.
+
+        Raises WrongMasterKeyError if the key or the owner is another.
+        """
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
+        except InvalidTag:
+            raise WrongMasterKeyError from None
+
+
+class DeviceSecrets:
+    """The secrets of one product's devices."""
+
+    def __init__(self, material: bytes) -> None:
+        self._state = blake2b(key=material, digest_size=16, person=b"device-secret")
+
+    def secret(self, device_id: int, generation: int) -> str:
+        """Return a device's secret, 32 lower-case hexadecimal characters; another generation is another secret."""
+        state = self._state.copy()
+        state.update(device_id.to_bytes(8, "big") + generation.to_bytes(4, "big"))
+        return state.hexdigest()
+
+
+def mint_key() -> bytes:
+    """Return 32 random bytes: a master key, or a product's material."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def mint_text(length: int) -> str:
+    """Return `length` random letters and digits: a product key or secret, an access key's id or secret."""
+    return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(length))

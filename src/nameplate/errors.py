@@ -1,0 +1,199 @@
+"""Every refusal Nameplate can give, in the vendor's words.
+
+Two families that never mix. A *gateway* refusal is given before an operation runs: HTTP 4xx or 5xx with `Code` and
+`Message`. A *business* refusal is an operation's own answer: HTTP 200 with `Success=false`, `Code`, `ErrorMessage`.
+Codes are the vendor's, misspellings included; the reference page is generated from this file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+BUSINESS = 200
+
+
+class RefusedError(Exception):
+    """A refusal on its way to the caller.
+
+    Anyone may raise one; only the edge catches it.
+    """
+
+    def __init__(self, code: str, message: str, status: int, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.data = data
+
+    @property
+    def is_business(self) -> bool:
+        """Whether the answer is an operation's own (HTTP 200) and not the gateway's."""
+        return self.status == BUSINESS
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One entry of the catalogue.
+
+    Calling it makes the exception to raise; `{name}`s are filled from the details.
+    """
+
+    code: str
+    message: str
+    status: int = BUSINESS
+
+    def __call__(self, *, data: Mapping[str, Any] | None = None, **details: object) -> RefusedError:
+        """Fill the texts in.
+
+        `data` is sent as the `Data` element beside a business refusal.
+        """
+        return RefusedError(self.code.format(**details), self.message.format(**details), self.status, data)
+
+
+# --- The gateway: the call as such -----------------------------------------------------------------------------------
+
+MISSING_PARAMETER = Refusal("Missing{name}", "{where} is mandatory for this action.{hint}", 400)
+INVALID_PARAMETER = Refusal("Invalid{name}", "Specified parameter {where} is not valid. {fix}", 400)
+INVALID_VERSION = Refusal("InvalidVersion", "Specified parameter Version is not valid. Send 2018-01-20.", 400)
+INVALID_FORMAT = Refusal("InvalidParameter.Format", "Specified parameter format is not valid. Send JSON or XML.", 400)
+ACTION_NOT_FOUND = Refusal(
+    "InvalidAction.NotFound",
+    "Specified api is not found, please check your url and method. Action: {action}",
+    404,
+)
+METHOD_NOT_SUPPORTED = Refusal(
+    "UnsupportedHTTPMethod", "The HTTP method {method} is not supported. Use GET or POST.", 400
+)
+CONTENT_TYPE_NOT_VALID = Refusal(
+    "InvalidContentType",
+    "Specified parameter Content-Type is not valid. Send the body as application/x-www-form-urlencoded.",
+    400,
+)
+REQUEST_TOO_LARGE = Refusal(
+    "RequestEntityTooLarge",
+    "The request is larger than {limit} bytes. Send fewer names per call.",
+    413,
+)
+REQUEST_TIMEOUT = Refusal("RequestTimeout", "The request body did not arrive within {seconds} seconds.", 408)
+TOKEN_CONTENT_DIFFERS = Refusal(
+    "IdempotentParameterMismatch",
+    "ClientToken was used before with other parameters. Use a new ClientToken for a new request.",
+    400,
+)
+INTERNAL_ERROR = Refusal("InternalError", "The request processing has failed due to some unknown error.", 500)
+SERVICE_UNAVAILABLE = Refusal(
+    "ServiceUnavailable",
+    "The request has failed due to a temporary failure of the server. Try again.",
+    503,
+)
+
+# --- The gateway: who is calling -------------------------------------------------------------------------------------
+
+INVALID_TIMESTAMP_FORMAT = Refusal(
+    "InvalidTimeStamp.Format",
+    "Specified time stamp or date value is not well formatted. Send UTC as YYYY-MM-DDThh:mm:ssZ.",
+    400,
+)
+INVALID_TIMESTAMP_EXPIRED = Refusal(
+    "InvalidTimeStamp.Expired",
+    "Specified time stamp or date value is expired. It may differ from the server's {now} by 15 minutes.",
+    400,
+)
+ACCESS_KEY_NOT_FOUND = Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
+ACCESS_KEY_INACTIVE = Refusal("InvalidAccessKeyId.Inactive", "Specified access key is disabled.", 400)
+SECURITY_TOKEN_MISSING = Refusal("MissingSecurityToken", "SecurityToken is mandatory for this action.", 400)
+SECURITY_TOKEN_MALFORMED = Refusal("InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.", 400)
+SECURITY_TOKEN_EXPIRED = Refusal("InvalidSecurityToken.Expired", "Specified SecurityToken is expired.", 400)
+SECURITY_TOKEN_MISMATCH = Refusal(
+    "InvalidSecurityToken.MismatchWithAccessKey",
+    "Specified SecurityToken mismatch with the AccessKey.",
+    400,
+)
+INVALID_SIGNATURE_METHOD = Refusal(
+    "InvalidSignatureMethod", "Specified signature method is not valid. Send HMAC-SHA1.", 400
+)
+SIGNATURE_INCOMPLETE = Refusal(
+    "IncompleteSignature",
+    "The request signature does not conform to standards. {problem} server string to sign is:{string_to_sign}",
+    400,
+)
+# The v1 Python SDK splits this message at its colon and compares what follows with its own text; keep it literal.
+SIGNATURE_DOES_NOT_MATCH = Refusal(
+    "SignatureDoesNotMatch",
+    "Specified signature is not matched with our calculation. server string to sign is:{string_to_sign}",
+    400,
+)
+SIGNATURE_NONCE_USED = Refusal("SignatureNonceUsed", "Specified signature nonce was used already.", 400)
+
+# --- Business: common ------------------------------------------------------------------------------------------------
+
+ROLE_DENIED = Refusal(
+    "iot.common.RamActionPermissionDeny",
+    "The access key's role is {role}; {action} needs the role {needed}.",
+)
+ACCOUNT_DENIED = Refusal("iot.common.AuthActionPermissionDeny", "It belongs to another account.")
+INVALID_PAGE = Refusal("iot.common.InvalidPageParams", "{name} must be from {least} to {most}.")
+# --- Business: products ----------------------------------------------------------------------------------------------
+
+NULL_PRODUCT_KEY = Refusal("iot.prod.NullProductKey", "ProductKey is empty.")
+INVALID_PRODUCT_KEY = Refusal(
+    "iot.prod.InvalidFormattedProductkey", "ProductKey is not valid: it has 11 letters and digits."
+)
+PRODUCT_NOT_FOUND = Refusal("iot.prod.NotExistedProduct", "The product does not exist.")
+NULL_PRODUCT_NAME = Refusal("iot.prod.NullProductName", "ProductName is empty.")
+INVALID_PRODUCT_NAME = Refusal(
+    "iot.prod.InvalidFormattedProductName",
+    "ProductName is not valid: 4 to 30 Chinese characters (each counts 2), letters, digits and underscores.",
+)
+PRODUCT_NAME_TAKEN = Refusal("iot.prod.AlreadyExistedProductName", "A product of this name exists already.")
+LONG_PRODUCT_DESCRIPTION = Refusal("iot.prod.LongProductDesc", "Description is longer than 100 characters.")
+INVALID_NODE_TYPE = Refusal("iot.prod.InvalidNodeType", "NodeType is not valid: {choices}.")
+INVALID_COMMODITY_CODE = Refusal(
+    "iot.prod.InvalidAliyunCommodityCode",
+    "AliyunCommodityCode is not valid: {choices}.",
+)
+INVALID_DATA_FORMAT = Refusal("iot.common.InvalidFormattedParameter", "DataFormat is not valid: {choices}.")
+MISSING_DATA_FORMAT = Refusal(
+    "iot.common.InvalidFormattedParameter",
+    "DataFormat is missing: a product with AliyunCommodityCode iothub_senior needs 0 (custom) or 1 (Alink JSON).",
+)
+INVALID_AUTH_TYPE = Refusal("iot.common.InvalidFormattedParameter", "AuthType is not valid here: {choices}.")
+INVALID_NET_TYPE = Refusal("iot.common.InvalidFormattedParameter", "NetType is not valid: {choices}.")
+INVALID_PROTOCOL_TYPE = Refusal("iot.common.InvalidFormattedParameter", "ProtocolType is not valid: {choices}.")
+INVALID_VALIDATE_TYPE = Refusal("iot.common.InvalidFormattedParameter", "ValidateType is not valid: {choices}.")
+ID2_NOT_OPEN = Refusal("iot.prod.NotOpenID2Service", "AuthType id2 needs the vendor's ID2 service; send secret.")
+
+# --- Business: devices and batches -----------------------------------------------------------------------------------
+
+NULL_DEVICE_NAME = Refusal("iot.device.NullDeviceName", "DeviceName is empty.")
+INVALID_DEVICE_NAME = Refusal(
+    "iot.device.InvalidFormattedDeviceName",
+    "DeviceName is not valid: 4 to 32 letters, digits and - _ @ . : characters.",
+)
+NO_DEVICE_NAMES = Refusal("iot.device.NoneDeviceNameElement", "The list of device names is empty.")
+INVALID_NAMES_LISTED = Refusal("iot.device.InvalidDeviceNameExisted", "{message}")
+TOO_MANY_NAMES = Refusal(
+    "iot.device.DeviceCountExceeded",
+    "{count} names were sent; a call takes {most}. Split the list.",
+)
+INVALID_NICKNAME = Refusal(
+    "iot.common.InvalidFormattedParameter",
+    "Nickname is not valid: 4 to 64 Chinese and Japanese characters (each counts 2), letters, digits and underscores.",
+)
+DEVICE_NAME_TAKEN = Refusal("iot.device.AlreadyExistedDeviceName", "A device of this name exists already.")
+DEVICE_NOT_FOUND = Refusal("iot.device.NotExistedDevice", "The device does not exist.")
+INVALID_IOT_ID = Refusal("iot.device.InvalidIoTId", "IotId is not valid.")
+INVALID_COUNT = Refusal("iot.device.DeviceCountExceeded", "Count must be from 1 to {most}.")
+NULL_APPLY_ID = Refusal("iot.device.NullApplyId", "ApplyId is empty.")
+INVALID_APPLY_ID = Refusal("iot.device.InvalidFormattedApplyId", "ApplyId is not valid: it is a positive integer.")
+BATCH_NOT_FOUND = Refusal("iot.device.DeviceApplyIsNotFound", "The ApplyId does not exist.")
+BATCH_DOES_NOT_FIT = Refusal("iot.device.IncorrentDeviceApplyInfo", "The application information is wrong: {problem}.")
+BATCH_IS_CHECKING = Refusal(
+    "iot.device.CreateDeviceTaskIsRunning",
+    "The names are still being checked. Ask again after CHECK_SUCCESS.",
+)
+
+
+def catalogue() -> list[Refusal]:
+    """Return every refusal, in the order of this file."""
+    return [value for value in globals().values() if isinstance(value, Refusal)]

@@ -1,0 +1,149 @@
+"""The path of every signed call, on one page: read, authenticate, find, bind, perform, render."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+from nameplate import operations
+from nameplate.authentication import authenticate
+from nameplate.call import Call, Registry
+from nameplate.errors import (
+    ACTION_NOT_FOUND,
+    CONTENT_TYPE_NOT_VALID,
+    INTERNAL_ERROR,
+    INVALID_FORMAT,
+    INVALID_VERSION,
+    METHOD_NOT_SUPPORTED,
+    MISSING_PARAMETER,
+    ROLE_DENIED,
+    RefusedError,
+)
+from nameplate.wire.operation import OPERATIONS, Operation
+from nameplate.wire.params import canonical, decode
+from nameplate.wire.render import Format, Response, render_refusal, render_success
+from nameplate.wire.request import Request
+from nameplate.wire.signature import read_acs3, read_v1
+
+__all__ = ["Gateway", "operations"]
+
+_VERSION: Final = "2018-01-20"
+_METHODS: Final = ("GET", "POST")
+_FORM: Final = "application/x-www-form-urlencoded"
+_SMALL: Final = 16_384
+_ACTION: Final = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,64})")
+_FORMAT: Final = re.compile(rb"(?:^|&)Format=([A-Za-z]+)")
+
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Takes calls off the wire, performs them and answers.
+
+    Synchronous; called from many threads.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def answer(self, request: Request) -> Response:
+        """Answer one call.
+
+        Nothing is raised: whatever goes wrong is an answer too.
+        """
+        try:
+            texts = _read(request)
+            parameters = decode(*texts)
+        except RefusedError as refused:
+            return self.refuse(request, refused)
+        action = _common(request, parameters, "Action")
+        form = Format.JSON if request.is_acs3 else _FORMATS.get(parameters.get("Format", "XML").upper(), Format.XML)
+        request_id = _mint_request_id()
+        try:
+            _check_presence(request, parameters)
+            claim = read_acs3(request, texts[0]) if request.is_acs3 else read_v1(request.method, texts, parameters)
+            key = authenticate(self._registry, claim)
+            call = Call(self._registry, action, key.account_id, key.role)
+            operation = _find(call, _common(request, parameters, "Version"))
+            fields = operation.function(call, **operation.bind(parameters))
+        except RefusedError as refused:
+            return render_refusal(form, action, request_id, request.host, refused)
+        except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
+            _log.exception("Call %s (%s) failed.", request_id, action)
+            return render_refusal(form, action, request_id, request.host, INTERNAL_ERROR())
+        response = render_success(form, action, request_id, fields)
+        if call.warnings:
+            response.headers["x-nameplate-warning"] = "; ".join(call.warnings)
+        return response
+
+    def refuse(self, request: Request, refused: RefusedError) -> Response:
+        """Answer a request that cannot be read to its end, in the format that it seems to ask for."""
+        return render_refusal(_guess_format(request), "", _mint_request_id(), request.host, refused)
+
+    def is_inline(self, request: Request) -> bool:
+        """Whether a request is small and for a cheap keyed read, so that the event loop may answer it itself."""
+        if len(request.query) + len(request.body) > _SMALL:
+            return False
+        operation = OPERATIONS.get(request.headers.get("x-acs-action", "") or _peek(_ACTION, request))
+        return operation is not None and operation.inline
+
+
+_FORMATS: Final = {"JSON": Format.JSON, "XML": Format.XML}
+
+
+def _read(request: Request) -> tuple[bytes, bytes]:
+    """Return the canonical query and form body."""
+    if request.method not in _METHODS:
+        raise METHOD_NOT_SUPPORTED(method=request.method)
+    content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if request.body and content_type != _FORM:
+        raise CONTENT_TYPE_NOT_VALID()
+    return canonical(request.query), canonical(request.body)
+
+
+def _common(request: Request, parameters: Mapping[str, str], name: str) -> str:
+    """Return the call's Action or Version: a header of ACS3, a parameter of v1."""
+    return request.headers.get(f"x-acs-{name.lower()}", "") if request.is_acs3 else parameters.get(name, "")
+
+
+def _check_presence(request: Request, parameters: Mapping[str, str]) -> None:
+    for name in ("Action", "Version"):
+        if not _common(request, parameters, name):
+            where = f"x-acs-{name.lower()}" if request.is_acs3 else name
+            raise MISSING_PARAMETER(name=name, where=where, hint="")
+    if not request.is_acs3 and parameters.get("Format", "XML").upper() not in _FORMATS:
+        raise INVALID_FORMAT()
+
+
+def _find(call: Call, version: str) -> Operation:
+    """Return the operation that a call asks for.
+
+    Raises a refusal if there is none, or none for this role.
+    """
+    if version != _VERSION:
+        raise INVALID_VERSION()
+    operation = OPERATIONS.get(call.action)
+    if operation is None:
+        raise ACTION_NOT_FOUND(action=call.action[:64])
+    if not call.role.may(operation.role):
+        raise ROLE_DENIED(role=call.role, action=call.action, needed=operation.role)
+    return operation
+
+
+def _guess_format(request: Request) -> Format:
+    if request.is_acs3:
+        return Format.JSON
+    asked = _peek(_FORMAT, request).upper()
+    if not asked and "json" in request.headers.get("accept", ""):
+        return Format.JSON
+    return _FORMATS.get(asked, Format.XML)
+
+
+def _peek(pattern: re.Pattern[bytes], request: Request) -> str:
+    found = pattern.search(request.query) or pattern.search(request.body)
+    return found[1].decode() if found else ""
+
+
+def _mint_request_id() -> str:
+    return str(uuid4()).upper()

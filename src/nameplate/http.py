@@ -1,0 +1,123 @@
+"""The only file that knows the web framework's application object.
+
+Two lanes: a small call for a cheap keyed read is answered on the event loop; everything else goes to a bounded pool of
+threads. A hop to a thread costs more than such a read.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import PlainTextResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from nameplate.errors import REQUEST_TIMEOUT, REQUEST_TOO_LARGE, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.gateway import Gateway
+from nameplate.reference import errors_page
+from nameplate.wire.render import Response
+from nameplate.wire.request import Request
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""The largest body, and the largest request line, in bytes: 10,000 names with long nicknames take 3 MiB."""
+
+_BODY_SECONDS: Final = 60
+_THREADS: Final = 8
+_MOST_AT_ONCE: Final = 128
+
+
+class OpenApi:
+    """The signed OpenAPI, as an ASGI application."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        head = _read_head(scope)
+        self._running += 1
+        try:
+            response = await self._answer(head, receive)
+        except RefusedError as refused:
+            # The rest of the body is not read, so the connection cannot be used again.
+            response = self._gateway.refuse(head, refused)
+            response.headers["connection"] = "close"
+        finally:
+            self._running -= 1
+        await _send(response, send)
+
+    def close(self) -> None:
+        """Let the calls that run be finished."""
+        self._pool.shutdown()
+
+    async def _answer(self, head: Request, receive: Receive) -> Response:
+        if self._running > _MOST_AT_ONCE:
+            raise SERVICE_UNAVAILABLE()
+        request = Request(head.method, head.query, head.headers, await _read_body(head, receive))
+        if self._gateway.is_inline(request):
+            return self._gateway.answer(request)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._gateway.answer, request)
+
+
+def make_app(openapi: OpenApi) -> Starlette:
+    """Return the application: the signed OpenAPI on `/`, and what is beside it."""
+    return Starlette(
+        routes=[
+            Route("/", openapi),
+            Route("/errors", _errors),
+            Route("/healthz", _health),
+        ]
+    )
+
+
+async def _health(_: HttpRequest) -> HttpResponse:
+    return PlainTextResponse("ok\n")
+
+
+async def _errors(_: HttpRequest) -> HttpResponse:
+    return PlainTextResponse(errors_page(), media_type="text/markdown")
+
+
+def _read_head(scope: Scope) -> Request:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Request(scope["method"], scope["query_string"], headers, b"")
+
+
+async def _read_body(head: Request, receive: Receive) -> bytes:
+    """Return the body.
+
+    Raises a refusal as soon as it is known to be too large, before it is read.
+    """
+    if int(head.headers.get("content-length", 0)) > MAX_BYTES:
+        raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                more = message.get("more_body", False)
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > MAX_BYTES:
+                    raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
+    except TimeoutError:
+        raise REQUEST_TIMEOUT(seconds=_BODY_SECONDS) from None
+    return b"".join(parts)
+
+
+async def _send(response: Response, send: Send) -> None:
+    headers = {
+        "content-type": response.content_type,
+        "content-length": str(len(response.body)),
+        **response.headers,
+    }
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    await send({"type": "http.response.body", "body": response.body})

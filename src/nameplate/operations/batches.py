@@ -1,0 +1,244 @@
+"""Batches: check names, create devices, ask how far it is, page through the secrets.
+
+The wire calls a batch an application and its id an ApplyId; only this file does.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nameplate.call import Answer, Call, NameCheck
+from nameplate.domain.access import Role
+from nameplate.domain.batch import (
+    ILLEGAL_NAME,
+    ILLEGAL_NICKNAME,
+    REPEATED_NAME,
+    ROWS_PER_CALL,
+    State,
+    refuse_rows,
+)
+from nameplate.domain.device import first_id
+from nameplate.errors import (
+    BATCH_DOES_NOT_FIT,
+    BATCH_IS_CHECKING,
+    BATCH_NOT_FOUND,
+    INVALID_APPLY_ID,
+    INVALID_COUNT,
+    INVALID_NAMES_LISTED,
+    NO_DEVICE_NAMES,
+    TOO_MANY_NAMES,
+)
+from nameplate.operations.parameters import ApplyId, ProductKey, check_range
+from nameplate.store.batches import Batch, NewBatch, RefusedName
+from nameplate.wire.operation import operation
+
+# The page says 50; a program of the vendor's own asks for 200 and relies on it.
+_PAGE_SIZE = 200
+_HIDES_LISTS = (State.CHECK, State.CHECK_SUCCESS, State.CREATE, State.CREATE_SUCCESS)
+
+
+class NamedDevice(NamedTuple):
+    """One row of DeviceNameList."""
+
+    device_name: str
+    device_nickname: str | None = None
+
+
+@operation("BatchCheckDeviceNames", role=Role.REGISTRAR)
+def batch_check_device_names(
+    call: Call,
+    product_key: ProductKey,
+    device_name: list[str] | None = None,
+    device_name_list: list[NamedDevice] | None = None,
+    client_token: str | None = None,
+) -> Answer:
+    """Submit names, with nicknames if DeviceNameList is used, and return the ApplyId that every later step needs.
+
+    The names are checked in the background: poll QueryBatchRegisterDeviceStatus until CHECK_SUCCESS. A call takes
+    10,000 names; further ones are left out, which the header x-nameplate-warning says (or, with the setting `strict`,
+    the call is refused). With a ClientToken the same request may be sent again: it returns the same ApplyId.
+    """
+    product = call.product(product_key)
+    names, nicknames = _rows(device_name, device_name_list)
+    if not names:
+        raise NO_DEVICE_NAMES()
+    token = call.token(client_token, product_key, names, nicknames)
+    if len(names) > ROWS_PER_CALL:
+        names, nicknames = _cut(call, names, nicknames)
+    if call.registry.name_check is NameCheck.SYNC:
+        _refuse_bad_rows(names, nicknames)
+    new = NewBatch(
+        id=call.store.counters.mint("batch"),
+        account_id=call.account_id,
+        product_id=product.id,
+        state=State.CHECK,
+        total=len(names),
+        names=names,
+        nicknames=nicknames,
+    )
+    apply_id = call.store.batches.add(new, token, call.now())
+    call.registry.wake()
+    return {"Data": {"ApplyId": apply_id}}
+
+
+@operation("BatchRegisterDevice", role=Role.REGISTRAR)
+def batch_register_device(call: Call, product_key: ProductKey, count: int, client_token: str | None = None) -> Answer:
+    """Register Count devices, 1 to 10,000, under names that are minted; return an ApplyId.
+
+    There is nothing to check: the batch starts in CREATE. With a ClientToken the same request may be sent again: it
+    returns the same ApplyId and registers nothing more.
+    """
+    product = call.product(product_key)
+    if not 1 <= count <= ROWS_PER_CALL:
+        raise INVALID_COUNT(most=ROWS_PER_CALL)
+    new = NewBatch(
+        id=call.store.counters.mint("batch"),
+        account_id=call.account_id,
+        product_id=product.id,
+        state=State.CREATE,
+        total=count,
+    )
+    apply_id = call.store.batches.add(new, call.token(client_token, product_key, count), call.now())
+    call.registry.wake()
+    return {"Data": {"ApplyId": apply_id}}
+
+
+@operation("BatchRegisterDeviceWithApplyId", role=Role.REGISTRAR)
+def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, apply_id: ApplyId) -> Answer:
+    """Start creating the devices whose names were checked under this ApplyId.
+
+    May be sent again at any time after: it then changes nothing and returns the same ApplyId.
+    """
+    batch = _batch(call, apply_id, product_key)
+    if not batch.is_named:
+        raise BATCH_DOES_NOT_FIT(problem="BatchRegisterDevice has started this batch already")
+    if batch.state is State.CHECK:
+        raise BATCH_IS_CHECKING()
+    if batch.state is State.CHECK_FAILED:
+        raise BATCH_DOES_NOT_FIT(problem="the check has failed; correct the names and check them again")
+    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(apply_id):
+        call.registry.wake()
+    return {"Data": {"ApplyId": apply_id}}
+
+
+@operation("QueryBatchRegisterDeviceStatus", role=Role.READER, inline=True)
+def query_batch_register_device_status(call: Call, product_key: ProductKey, apply_id: ApplyId) -> Answer:
+    """Return a batch's state and, once it has failed, which names were accepted and which refused, and why.
+
+    The lists are empty in every other state: page the devices with QueryPageByApplyId. `Total`, `Done` and `Failed`
+    count the rows of the present step and are an addition to the vendor's fields.
+    """
+    batch = _batch(call, apply_id, product_key)
+    refused = [] if batch.state in _HIDES_LISTS else call.store.batches.refused(apply_id)
+    accepted = _accepted(call, batch, refused) if refused else []
+    data = {
+        "Status": batch.state,
+        "ValidList": {"Name": accepted},
+        "InvalidList": {"Name": list(dict.fromkeys(row.name for row in refused))},
+        "InvalidDetailList": {"invalidDetailList": [_detail(row.name, row.nickname, row.reason) for row in refused]},
+        "Total": batch.total,
+        "Done": batch.done,
+        "Failed": batch.refused,
+    }
+    return {"Data": data}
+
+
+@operation("QueryPageByApplyId", role=Role.READER, inline=True)
+def query_page_by_apply_id(call: Call, apply_id: ApplyId, page_size: int = 10, current_page: int = 1) -> Answer:
+    """Return one page of the devices that a batch has created, in the order of its rows, with their secrets.
+
+    PageSize is 1 to 200. Before creation has finished the list is empty and Total is 0.
+    """
+    check_range("PageSize", page_size, 1, _PAGE_SIZE)
+    check_range("CurrentPage", current_page, 1, 10**9)
+    batch = _batch(call, apply_id)
+    total = batch.total - batch.refused if batch.state in (State.CREATE_SUCCESS, State.CREATE_FAILED) else 0
+    page = {
+        "Page": current_page,
+        "PageSize": page_size,
+        "PageCount": -(-total // page_size),
+        "Total": total,
+    }
+    rows = _devices(call, batch, (current_page - 1) * page_size, page_size) if total else []
+    return {**page, "ApplyDeviceList": {"ApplyDeviceInfo": rows}}
+
+
+def _batch(call: Call, apply_id: int, product_key: str | None = None) -> Batch:
+    """Return the caller's batch; with a product key, only if it is that product's.
+
+    Raises the ApplyId refusals.
+    """
+    batch = call.store.batches.find(apply_id)
+    fits = product_key is None or (batch is not None and batch.product_key == product_key)
+    if not fits:
+        # What is wrong with the product is said first.
+        call.product(str(product_key))
+    if apply_id < 1:
+        raise INVALID_APPLY_ID()
+    if batch is None or batch.account_id != call.account_id:
+        raise BATCH_NOT_FOUND()
+    if not fits:
+        raise BATCH_DOES_NOT_FIT(problem="the ApplyId is another product's")
+    return batch
+
+
+def _rows(names: list[str] | None, rows: list[NamedDevice] | None) -> tuple[list[str], list[str | None] | None]:
+    """Return names and nicknames; DeviceNameList wins over DeviceName."""
+    if not rows:
+        return names or [], None
+    nicknames = [row.device_nickname or None for row in rows]
+    return [row.device_name for row in rows], nicknames if any(nicknames) else None
+
+
+def _cut(call: Call, names: list[str], nicknames: list[str | None] | None) -> tuple[list[str], list[str | None] | None]:
+    if call.registry.strict:
+        raise TOO_MANY_NAMES(count=len(names), most=ROWS_PER_CALL)
+    call.warnings.append(f"{len(names)} names were sent; the last {len(names) - ROWS_PER_CALL} were left out")
+    return names[:ROWS_PER_CALL], nicknames and nicknames[:ROWS_PER_CALL]
+
+
+def _refuse_bad_rows(names: list[str], nicknames: list[str | None] | None) -> None:
+    rows = [
+        RefusedName(names[row.ordinal], nicknames[row.ordinal] if nicknames else None, row.reason)
+        for row in refuse_rows(names, nicknames)
+    ]
+    if not rows:
+        return
+    data = {
+        "InvalidDeviceNameList": {"InvalidDeviceName": [row.name for row in rows if ILLEGAL_NAME in row.reason]},
+        "InvalidDeviceNicknameList": {
+            "InvalidDeviceNickname": [row.nickname for row in rows if ILLEGAL_NICKNAME in row.reason]
+        },
+        # Misspelt on the vendor's wire.
+        "RepeatedDeviceNameList": {"RepeatDevieNameList": [row.name for row in rows if REPEATED_NAME in row.reason]},
+        "InvalidDetailList": {"InvalidDetailList": [_detail(row.name, row.nickname, row.reason) for row in rows]},
+    }
+    raise INVALID_NAMES_LISTED(message=rows[0].reason, data=data)
+
+
+def _accepted(call: Call, batch: Batch, refused: Sequence[RefusedName]) -> list[str]:
+    if batch.state is State.CREATE_FAILED:
+        first = first_id(batch.id)
+        devices = call.store.devices.page(first, first + batch.total - 1, 0, batch.total)
+        return [device.name for device in devices]
+    names = {row.name for row in refused}
+    return [name for name in call.store.batches.names(batch.id) if name not in names]
+
+
+def _detail(name: str, nickname: str | None, reason: str) -> dict[str, str]:
+    row = {"DeviceName": name} if nickname is None else {"DeviceName": name, "NickName": nickname}
+    return {**row, "ErrorMsg": reason}
+
+
+def _devices(call: Call, batch: Batch, skip: int, size: int) -> list[dict[str, Any]]:
+    secrets = call.store.products.get(batch.product_id).device_secrets(call.registry.master)
+    ids = call.registry.iot_ids
+    first = first_id(batch.id)
+    return [
+        {
+            "DeviceId": ids.device_id(device.id),
+            "DeviceName": device.name,
+            "DeviceSecret": secrets.secret(device.id, device.generation),
+            "IotId": ids.iot_id(device.id),
+        }
+        for device in call.store.devices.page(first, first + batch.total - 1, skip, size)
+    ]

@@ -1,0 +1,142 @@
+"""Products: the kinds that devices are of."""
+
+from enum import Enum
+from typing import Any, TypeVar
+
+from nameplate.call import Answer, Call
+from nameplate.domain.access import Role
+from nameplate.domain.names import DESCRIPTION_LENGTH, is_product_name
+from nameplate.domain.product import (
+    NET_TYPE_NUMBERS,
+    PRODUCT_KEY_LENGTH,
+    PRODUCT_SECRET_LENGTH,
+    AuthType,
+    Commodity,
+    DataFormat,
+    NetType,
+    NodeType,
+    Protocol,
+    Validation,
+)
+from nameplate.domain.secrets import mint_key, mint_text
+from nameplate.errors import (
+    ID2_NOT_OPEN,
+    INVALID_AUTH_TYPE,
+    INVALID_COMMODITY_CODE,
+    INVALID_DATA_FORMAT,
+    INVALID_NET_TYPE,
+    INVALID_NODE_TYPE,
+    INVALID_PRODUCT_NAME,
+    INVALID_PROTOCOL_TYPE,
+    INVALID_VALIDATE_TYPE,
+    LONG_PRODUCT_DESCRIPTION,
+    MISSING_DATA_FORMAT,
+    PRODUCT_NAME_TAKEN,
+    Refusal,
+)
+from nameplate.operations.parameters import ProductKey, ProductName
+from nameplate.store.products import Product, seal
+from nameplate.wire.operation import operation
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+
+@operation("CreateProduct", role=Role.ADMIN)
+def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters)
+    call: Call,
+    product_name: ProductName,
+    node_type: int,
+    aliyun_commodity_code: str | None = None,
+    data_format: int | None = None,
+    net_type: str = NetType.WIFI,
+    protocol_type: str | None = None,
+    auth_type: str = AuthType.SECRET,
+    description: str | None = None,
+    id2: bool = False,  # noqa: FBT001, FBT002 (the wire's parameter)
+    category_key: str | None = None,
+    validate_type: int = Validation.WEAK,
+) -> Answer:
+    """Create a product and mint its ProductKey and ProductSecret.
+
+    A product with a thing model (`AliyunCommodityCode=iothub_senior`) needs a DataFormat. The properties that only the
+    vendor's data processing reads (NetType, ProtocolType, CategoryKey, ValidateType) are kept and returned.
+    """
+    if not is_product_name(product_name):
+        raise INVALID_PRODUCT_NAME()
+    if description is not None and len(description) > DESCRIPTION_LENGTH:
+        raise LONG_PRODUCT_DESCRIPTION()
+    if auth_type == "id2" or id2:
+        raise ID2_NOT_OPEN()
+    node = _choose(node_type, NodeType, INVALID_NODE_TYPE)
+    commodity = _choose(aliyun_commodity_code or Commodity.BASIC, Commodity, INVALID_COMMODITY_CODE)
+    if commodity is Commodity.SENIOR and data_format is None:
+        raise MISSING_DATA_FORMAT()
+    key, secret, material = (
+        mint_text(PRODUCT_KEY_LENGTH),
+        mint_text(PRODUCT_SECRET_LENGTH),
+        mint_key(),
+    )
+    product = Product(
+        id=call.store.counters.mint("product"),
+        account_id=call.account_id,
+        key=key,
+        name=product_name,
+        **seal(call.registry.master, key, secret, material),
+        description=description,
+        node_type=node,
+        commodity=commodity,
+        data_format=None if data_format is None else _choose(data_format, DataFormat, INVALID_DATA_FORMAT),
+        auth_type=_choose(auth_type, AuthType, INVALID_AUTH_TYPE),
+        net_type=_choose(net_type, NetType, INVALID_NET_TYPE),
+        protocol=None if protocol_type is None else _choose(protocol_type, Protocol, INVALID_PROTOCOL_TYPE),
+        category=category_key,
+        validation=_choose(validate_type, Validation, INVALID_VALIDATE_TYPE),
+        created_at=call.now(),
+    )
+    if not call.store.products.add(product):
+        raise PRODUCT_NAME_TAKEN()
+    return {"ProductKey": key, "Data": _common(product, secret)}
+
+
+@operation("QueryProduct", role=Role.READER)
+def query_product(call: Call, product_key: ProductKey) -> Answer:
+    """Return a product's properties, its ProductSecret and how many devices it has."""
+    product = call.product(product_key)
+    more = {
+        "ProductStatus": "DEVELOPMENT_STATUS",
+        "DeviceCount": call.store.products.count_devices(product.id),
+        "GmtCreate": product.created_at,
+        "NetType": NET_TYPE_NUMBERS[NetType(product.net_type)],
+        "ValidateType": product.validation,
+        "Owner": True,
+        "CategoryKey": product.category,
+    }
+    return {"Data": _present(_common(product, product.open_secret(call.registry.master)) | more)}
+
+
+def _common(product: Product, secret: str) -> dict[str, Any]:
+    return _present(
+        {
+            "ProductKey": product.key,
+            "ProductName": product.name,
+            "ProductSecret": secret,
+            "NodeType": product.node_type,
+            "DataFormat": product.data_format,
+            "AuthType": product.auth_type,
+            "AliyunCommodityCode": product.commodity,
+            "Description": product.description,
+            "ProtocolType": product.protocol,
+            "Id2": False,
+        }
+    )
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _choose(value: object, choices: type[_Choice], refusal: Refusal) -> _Choice:
+    found = next((choice for choice in choices if choice.value == value), None)
+    if found is None:
+        raise refusal(choices=", ".join(str(choice.value) for choice in choices))
+    return found

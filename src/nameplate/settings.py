@@ -1,0 +1,33 @@
+"""Every setting, its default and its environment variable: `NAMEPLATE_` and the name in capitals."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nameplate.call import NameCheck
+
+PREFIX: Final = "NAMEPLATE_"
+
+
+class Settings(BaseSettings):
+    """What a server or a command of this machine runs with."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8420, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(Path("nameplate-data"), description="Where the database, the nonces and the keys are kept.")
+    database_url: str | None = Field(None, description="Database; by default a SQLite file in the data directory.")
+    root_access_key_id: str | None = Field(None, description="Access key of the account root; generated if absent.")
+    root_access_key_secret: SecretStr | None = Field(None, description="Its secret; given together with the id.")
+    master_key: SecretStr | None = Field(
+        None,
+        description="64 hexadecimal digits that seal what is secret; by default the file master.key.",
+    )
+    region: str = Field("cn-shanghai", description="Region that device details report.")
+    workers: int = Field(1, ge=0, le=16, description="Embedded workers; 0 leaves the work to `nameplate worker`.")
+    lease: float = Field(10.0, gt=0, le=3600, description="Seconds for which a worker holds a part of a batch.")
+    strict: bool = Field(default=False, description="Refuse a call with too many names instead of leaving some out.")
+    name_check: NameCheck = Field(NameCheck.ASYNC, description="Refuse bad names in the check, or (sync) in the call.")

@@ -1,0 +1,37 @@
+"""ClientTokens: the same request sent twice is done once."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from nameplate.errors import TOKEN_CONTENT_DIFFERS
+from nameplate.store.bulk import insert_new
+from nameplate.store.schema import client_token
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToken:
+    """One account's token, and a digest of the request that it came with."""
+
+    account_id: int
+    text: str
+    digest: bytes
+
+
+def redeem(connection: Connection, token: ClientToken | None, answer: int, now: int) -> int | None:
+    """Bind the token to `answer` and return None, or return the answer that it is bound to already.
+
+    Raises TOKEN_CONTENT_DIFFERS if it came with another request before. Must be called in the transaction that makes
+    the answer true, before anything else in it.
+    """
+    if token is None:
+        return None
+    values = {"account_id": token.account_id, "token": token.text, "digest": token.digest}
+    if insert_new(connection, client_token, {**values, "answer": answer, "created_at": now}):
+        return None
+    found = select(client_token.c.digest, client_token.c.answer)
+    found = found.where(client_token.c.account_id == token.account_id, client_token.c.token == token.text)
+    digest, earlier = connection.execute(found).one()
+    if digest != token.digest:
+        raise TOKEN_CONTENT_DIFFERS()
+    return int(earlier)

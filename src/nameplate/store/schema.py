@@ -1,0 +1,200 @@
+"""The tables.
+
+Times are milliseconds since 1970 UTC; ids are assigned by the application (see `counters`).
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+from nameplate.domain.batch import State, Step
+
+metadata: Final = MetaData()
+nonce_metadata: Final = MetaData()
+
+_STATES: Final = ", ".join(f"'{state}'" for state in State)
+_STEPS: Final = ", ".join(f"'{step}'" for step in Step)
+
+installation: Final = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    comment="Keys of the installation as a whole, sealed under the master key.",
+)
+
+counter: Final = Table(
+    "counter",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    comment="The last number handed out, by kind.",
+)
+
+account: Final = Table(
+    "account",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+access_key: Final = Table(
+    "access_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="sealed"),
+    Column("token", LargeBinary, comment="sealed; temporary keys only"),
+    Column("expires_at", BigInteger, comment="temporary keys only"),
+    Column("is_active", SmallInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint("(token IS NULL) = (expires_at IS NULL)", name="access_key_token_expires"),
+)
+
+product: Final = Table(
+    "product",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False, comment="sealed"),
+    Column(
+        "material",
+        LargeBinary,
+        nullable=False,
+        comment="sealed; what its devices' secrets derive from",
+    ),
+    Column("description", Text),
+    Column("node_type", SmallInteger, nullable=False),
+    Column("commodity", Text, nullable=False),
+    Column("data_format", SmallInteger),
+    Column("auth_type", Text, nullable=False),
+    Column("net_type", Text, nullable=False),
+    Column("protocol", Text),
+    Column("category", Text),
+    Column("validation", SmallInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("product_name", "account_id", "name", unique=True),
+)
+
+device: Final = Table(
+    "device",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("product_id", Integer, ForeignKey("product.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("nickname", Text),
+    Column("status", SmallInteger, nullable=False, server_default="0"),
+    Column("generation", SmallInteger, nullable=False, server_default="0", comment="of its secret"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("activated_at", BigInteger),
+    Column("online_at", BigInteger),
+    Index("device_name", "product_id", "name", unique=True),
+)
+
+batch: Final = Table(
+    "batch",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("account_id", Integer, ForeignKey("account.id"), nullable=False),
+    Column("product_id", Integer, ForeignKey("product.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("is_named", SmallInteger, nullable=False, comment="0: the names are minted"),
+    Column("total", Integer, nullable=False),
+    Column(
+        "done",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="rows the present step has been through",
+    ),
+    Column(
+        "refused",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="rows the present step has refused",
+    ),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint(f"state IN ({_STATES})", name="batch_state"),
+    CheckConstraint("total > 0 AND refused >= 0 AND refused <= done AND done <= total", name="batch_counts"),
+    CheckConstraint(
+        "(state NOT IN ('CHECK_SUCCESS', 'CREATE_SUCCESS') OR refused = 0) AND "
+        "(state NOT IN ('CHECK_FAILED', 'CREATE_FAILED') OR refused > 0) AND "
+        "(state IN ('CHECK', 'CREATE') OR done = total)",
+        name="batch_outcome",
+    ),
+)
+
+part: Final = Table(
+    "part",
+    metadata,
+    Column("batch_id", BigInteger, ForeignKey("batch.id"), primary_key=True),
+    Column(
+        "first",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="ordinal of its first row in the batch",
+    ),
+    Column("rows", Integer, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("is_done", SmallInteger, nullable=False, server_default="0"),
+    Column("owner", Text, comment="the worker that holds it"),
+    Column("leased_until", BigInteger, nullable=False, server_default="0"),
+    Column("names", Text, comment="JSON array, until the devices are created; none when minted"),
+    Column("nicknames", Text, comment="JSON array"),
+    CheckConstraint(f"step IN ({_STEPS})", name="part_step"),
+    Index(
+        "part_waiting",
+        "batch_id",
+        "first",
+        sqlite_where=text("is_done = 0"),
+        postgresql_where=text("is_done = 0"),
+    ),
+)
+
+refusal: Final = Table(
+    "refusal",
+    metadata,
+    Column("batch_id", BigInteger, ForeignKey("batch.id"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False, comment="of the row in the batch"),
+    Column("name", Text, nullable=False),
+    Column("nickname", Text),
+    Column("reason", Text, nullable=False),
+    comment="The rows that the last step refused, and why.",
+)
+
+client_token: Final = Table(
+    "client_token",
+    metadata,
+    Column("account_id", Integer, ForeignKey("account.id"), primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, comment="of the call's action and parameters"),
+    Column("answer", BigInteger, nullable=False, comment="the batch or device that the call made"),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+nonce: Final = Table(
+    "nonce",
+    nonce_metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,4 @@
+"""The vendor's protocol: parameters, signatures, operations, answers.
+
+Knows nothing of devices; does no I/O.
+"""

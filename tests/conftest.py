@@ -1,0 +1,43 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.support.server import Server
+from tests.support.signer import Client
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that tests share; each test makes products of its own."""
+    running = Server(tmp_path_factory.mktemp("server") / "data").start()
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.log
+
+
+@pytest.fixture
+def root(server: Server) -> Client:
+    return server.root
+
+
+@pytest.fixture
+def product(root: Client) -> str:
+    """The key of a product without devices."""
+    return str(root.call("CreateProduct", ProductName=f"p_{uuid4().hex[:20]}", NodeType="0")["ProductKey"])
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def make_key(server: Server, role: str, account: str = "root", *more: str) -> Client:
+    """Create an access key with the command line and return its client."""
+    made = server.keys("create", "--role", role, "--account", account, *more)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)
+    common = {"SecurityToken": key["SecurityToken"]} if "SecurityToken" in key else {}
+    return Client(server.port, key["AccessKeyId"], key["AccessKeySecret"], common=common)

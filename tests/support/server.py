@@ -1,0 +1,82 @@
+"""A real server in a process of its own, on a free port."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+from tests.support.signer import Client
+
+ROOT_ID = "root-key-id"
+ROOT_SECRET = "root-key-secret"
+
+
+class Server:
+    """`nameplate serve` on a data directory. May be killed and started again."""
+
+    def __init__(self, data_dir: Path, *, program: list[str] | None = None, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.program = program or [sys.executable, "-m", "nameplate"]
+        self.settings = settings
+        self.process: subprocess.Popen[str] | None = None
+        self.port = 0
+        self.said: list[str] = []
+
+    def start(self, **more: str) -> Self:
+        """Start it, and return when it accepts calls."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NAMEPLATE_")}
+        environment |= {
+            "NAMEPLATE_ROOT_ACCESS_KEY_ID": ROOT_ID,
+            "NAMEPLATE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET,
+            **{f"NAMEPLATE_{name.upper()}": value for name, value in self.settings.items()},
+            **more,
+        }
+        command = [*self.program, "serve", "--port", "0", "--data-dir", str(self.data_dir)]
+        with (self.data_dir.parent / "server.log").open("a") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line.strip())
+            if " is ready on http://" in line:
+                self.port = int(line.rsplit(":", 1)[1])
+                return self
+        self.process.wait()
+        message = f"the server ended with {self.process.returncode}: {self.log}"
+        raise RuntimeError(message)
+
+    @property
+    def log(self) -> str:
+        """What it has written to stderr."""
+        return (self.data_dir.parent / "server.log").read_text()
+
+    @property
+    def root(self) -> Client:
+        """The root account's client."""
+        return Client(self.port, ROOT_ID, ROOT_SECRET)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        assert self.process is not None
+        self.process.kill()
+        self._reap()
+
+    def stop(self) -> int:
+        """End it by SIGTERM and return its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._reap()
+
+    def _reap(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(timeout=30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `nameplate keys …` on its data directory."""
+        command = [*self.program, "keys", *arguments, "--data-dir", str(self.data_dir)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,3 @@
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -32,12 +31,3 @@ def product(root: Client) -> str:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-def make_key(server: Server, role: str, account: str = "root", *more: str) -> Client:
-    """Create an access key with the command line and return its client."""
-    made = server.keys("create", "--role", role, "--account", account, *more)
-    assert made.returncode == 0, made.stderr
-    key = json.loads(made.stdout)
-    common = {"SecurityToken": key["SecurityToken"]} if "SecurityToken" in key else {}
-    return Client(server.port, key["AccessKeyId"], key["AccessKeySecret"], common=common)

@@ -1,5 +1,6 @@
 """A real server in a process of its own, on a free port."""
 
+import json
 import os
 import signal
 import subprocess
@@ -75,6 +76,14 @@ class Server:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
+
+    def key(self, role: str, account: str = "root", *more: str) -> Client:
+        """Create an access key with the command line and return its client."""
+        made = self.keys("create", "--role", role, "--account", account, *more)
+        assert made.returncode == 0, made.stderr
+        key = json.loads(made.stdout)
+        common = {"SecurityToken": key["SecurityToken"]} if "SecurityToken" in key else {}
+        return Client(self.port, key["AccessKeyId"], key["AccessKeySecret"], common=common)
 
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `nameplate keys …` on its data directory."""

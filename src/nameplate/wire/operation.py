@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, repeat
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nameplate.domain.access import Role
 from nameplate.errors import MISSING_PARAMETER, Refusal
@@ -137,7 +137,7 @@ def _parameter(argument: inspect.Parameter, hint: object) -> Parameter:
 
 
 def _without_none(hint: object) -> object:
-    if get_origin(hint) is UnionType:
+    if get_origin(hint) in (Union, UnionType):
         return next(choice for choice in get_args(hint) if choice is not NoneType)
     return hint
 

@@ -3,9 +3,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from nameplate.call import Registry
+from nameplate.server import open_registry
+from nameplate.settings import Settings
 from tests.support.server import Server
 from tests.support.signer import Client
+
+# The machines that tests run on are shared: how long an example takes says nothing about it.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +39,10 @@ def product(root: Client) -> str:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture
+def registry(data_dir: Path) -> Iterator[Registry]:
+    """A registry of its own, in this process and without a server."""
+    with open_registry(Settings(data_dir=data_dir)) as opened:
+        yield opened

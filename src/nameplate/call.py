@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -16,6 +16,9 @@ from nameplate.errors import ACCOUNT_DENIED, INVALID_PRODUCT_KEY, PRODUCT_NOT_FO
 from nameplate.store.client_tokens import ClientToken
 from nameplate.store.products import Product
 from nameplate.store.store import Store
+from nameplate.wire.params import refuse_parameter
+
+_TOKEN_LENGTH: Final = 64
 
 Answer = Mapping[str, Any]
 """An operation's fields, nested as on the wire."""
@@ -85,5 +88,7 @@ class Call:
         """Return the caller's ClientToken for a request of this content, or None if none was sent."""
         if not text:
             return None
+        if len(text) > _TOKEN_LENGTH:
+            raise refuse_parameter(where="ClientToken", fix=f"Send at most {_TOKEN_LENGTH} characters.")
         digest = blake2b(orjson.dumps([self.action, *content]), digest_size=32).digest()
         return ClientToken(self.account_id, text, digest)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from typer.models import OptionInfo
 
 from nameplate import server
@@ -119,7 +119,9 @@ def list_keys(
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    table = Table(*(rows[0] if rows else ("id",)))
+    # An id that is cut short cannot be copied.
+    widest = max((len(row["id"]) for row in rows), default=0)
+    table = Table(Column("id", min_width=widest, no_wrap=True), "account", "role", "state", "expires", "created")
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)

@@ -17,10 +17,13 @@ ROOT_SECRET = "root-key-secret"
 class Server:
     """`nameplate serve` on a data directory. May be killed and started again."""
 
-    def __init__(self, data_dir: Path, *, program: list[str] | None = None, **settings: str) -> None:
+    def __init__(
+        self, data_dir: Path, *, program: list[str] | None = None, own_root_key: bool = True, **settings: str
+    ) -> None:
         self.data_dir = data_dir
         self.program = program or [sys.executable, "-m", "nameplate"]
         self.settings = settings
+        self.own_root_key = own_root_key
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
         self.said: list[str] = []
@@ -28,9 +31,9 @@ class Server:
     def start(self, **more: str) -> Self:
         """Start it, and return when it accepts calls."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NAMEPLATE_")}
+        if self.own_root_key:
+            environment |= {"NAMEPLATE_ROOT_ACCESS_KEY_ID": ROOT_ID, "NAMEPLATE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET}
         environment |= {
-            "NAMEPLATE_ROOT_ACCESS_KEY_ID": ROOT_ID,
-            "NAMEPLATE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET,
             **{f"NAMEPLATE_{name.upper()}": value for name, value in self.settings.items()},
             **more,
         }

@@ -89,7 +89,9 @@ class Client:
 
     def call(self, action: str, **changes: str | None) -> dict[str, Any]:
         """Send a v1 call that has to succeed, and return its answer."""
-        answer = self.v1(action, **changes)
+        parameters = self.parameters(action, changes)
+        parameters["Signature"] = sign_v1("POST", parameters, self.secret)
+        answer = self.send("POST", parameters)
         assert answer.status == 200, answer.text
         assert answer.json["Success"], answer.text
         return answer.json

@@ -1,0 +1,190 @@
+"""What a caller is promised about batches, beyond their states."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nameplate.call import NameCheck, Registry
+from nameplate.errors import RefusedError
+from nameplate.operations.batches import NamedDevice
+from tests.support.account import Account
+
+NAMES = ["pump-01", "pump-02", "pump-03"]
+
+
+@pytest.fixture
+def account(registry: Registry) -> Account:
+    return Account(registry)
+
+
+def check(account: Account, product: str, **arguments: Any) -> int:
+    return int(account.call("BatchCheckDeviceNames", product_key=product, **arguments)["Data"]["ApplyId"])
+
+
+def status(account: Account, product: str, batch: int) -> Any:
+    return account.call("QueryBatchRegisterDeviceStatus", product_key=product, apply_id=batch)["Data"]
+
+
+def count(account: Account, product: str) -> int:
+    return int(account.call("QueryProduct", product_key=product)["Data"]["DeviceCount"])
+
+
+def create(account: Account, product: str, batch: int) -> None:
+    account.work()
+    account.call("BatchRegisterDeviceWithApplyId", product_key=product, apply_id=batch)
+    account.work()
+
+
+class TestClientToken:
+    def test_the_same_names_get_the_same_batch(self, account: Account) -> None:
+        product = account.product()
+        first = check(account, product, device_name=NAMES, client_token="t1")
+        assert check(account, product, device_name=NAMES, client_token="t1") == first
+        create(account, product, first)
+        assert check(account, product, device_name=NAMES, client_token="t1") == first
+        assert check(account, product, device_name=NAMES, client_token="t2") != first
+
+    def test_the_same_count_registers_nothing_more(self, account: Account) -> None:
+        product = account.product()
+        call = {"product_key": product, "count": 5, "client_token": "t"}
+        answers = [account.call("BatchRegisterDevice", **call) for _ in range(3)]
+        account.work()
+        assert len({answer["Data"]["ApplyId"] for answer in answers}) == 1
+        assert count(account, product) == 5
+
+    def test_the_same_device_is_answered_again_with_its_secret(self, account: Account) -> None:
+        product = account.product()
+        call = {"product_key": product, "device_name": "pump-01", "nickname": "Pump_01", "client_token": "t"}
+        first = account.call("RegisterDevice", **call)
+        assert account.call("RegisterDevice", **call) == first
+        assert count(account, product) == 1
+
+    def test_a_refused_device_does_not_use_the_token_up(self, account: Account) -> None:
+        product = account.product()
+        account.call("RegisterDevice", product_key=product, device_name="pump-01")
+        with pytest.raises(RefusedError, match="AlreadyExistedDeviceName"):
+            account.call("RegisterDevice", product_key=product, device_name="pump-01", client_token="t")
+        assert account.call("RegisterDevice", product_key=product, device_name="pump-02", client_token="t")
+
+    @pytest.mark.parametrize(
+        ("action", "arguments"),
+        [
+            ("BatchCheckDeviceNames", {"device_name": ["pump-09"]}),
+            ("BatchRegisterDevice", {"count": 2}),
+            ("RegisterDevice", {"device_name": "pump-09"}),
+        ],
+    )
+    def test_other_content_is_refused(self, account: Account, action: str, arguments: dict[str, Any]) -> None:
+        product = account.product()
+        check(account, product, device_name=NAMES, client_token="t")
+        with pytest.raises(RefusedError) as refused:
+            account.call(action, product_key=product, client_token="t", **arguments)
+        assert (refused.value.status, refused.value.code) == (400, "IdempotentParameterMismatch")
+
+    def test_another_accounts_token_is_another_token(self, registry: Registry, account: Account) -> None:
+        other = Account(registry, "other")
+        first = check(account, account.product(), device_name=NAMES, client_token="t")
+        assert check(other, other.product(), device_name=NAMES, client_token="t") != first
+
+    def test_callers_at_the_same_moment_get_one_batch(self, account: Account) -> None:
+        product = account.product()
+        with ThreadPoolExecutor(8) as pool:
+            sent = [pool.submit(check, account, product, device_name=NAMES, client_token="t") for _ in range(24)]
+            assert len({one.result() for one in sent}) == 1
+
+    def test_a_long_token_is_refused(self, account: Account) -> None:
+        with pytest.raises(RefusedError, match="InvalidClientToken"):
+            check(account, account.product(), device_name=NAMES, client_token="t" * 65)
+
+
+class TestMoreNamesThanACallTakes:
+    NAMES = tuple(f"pump-{number:05}" for number in range(10_002))
+
+    def test_the_first_ten_thousand_are_taken(self, account: Account) -> None:
+        product = account.product()
+        batch = check(account, product, device_name=list(self.NAMES))
+        create(account, product, batch)
+        assert status(account, product, batch)["Total"] == 10_000
+        assert account.registry.store.devices.find_name(1, "pump-09999") is not None
+        assert account.registry.store.devices.find_name(1, "pump-10000") is None
+
+    def test_with_strict_the_call_is_refused(self, registry: Registry) -> None:
+        account = Account(replace(registry, strict=True))
+        with pytest.raises(RefusedError, match="10002 names were sent; a call takes 10000"):
+            check(account, account.product(), device_name=list(self.NAMES))
+
+
+class TestNameCheckInTheCall:
+    @pytest.fixture
+    def account(self, registry: Registry) -> Account:
+        return Account(replace(registry, name_check=NameCheck.SYNC))
+
+    def test_bad_names_are_listed_in_the_refusal(self, account: Account) -> None:
+        rows = [("ab", None), ("pump-01", None), ("pump-01", None), ("pump-02", "x")]
+        with pytest.raises(RefusedError) as refused:
+            check(account, account.product(), device_name_list=[NamedDevice(*row) for row in rows])
+        assert refused.value.code == "iot.device.InvalidDeviceNameExisted"
+        assert refused.value.data == {
+            "InvalidDeviceNameList": {"InvalidDeviceName": ["ab"]},
+            "InvalidDeviceNicknameList": {"InvalidDeviceNickname": ["x"]},
+            "RepeatedDeviceNameList": {"RepeatDevieNameList": ["pump-01"]},
+            "InvalidDetailList": {
+                "InvalidDetailList": [
+                    {"DeviceName": "ab", "ErrorMsg": "The device name is illegal."},
+                    {"DeviceName": "pump-01", "ErrorMsg": "The device name is repeated."},
+                    {"DeviceName": "pump-02", "NickName": "x", "ErrorMsg": "The nick name is illegal."},
+                ]
+            },
+        }
+
+    def test_a_taken_name_is_still_found_by_the_check(self, account: Account) -> None:
+        product = account.product()
+        account.call("RegisterDevice", product_key=product, device_name="pump-01")
+        batch = check(account, product, device_name=NAMES)
+        account.work()
+        assert status(account, product, batch)["InvalidList"]["Name"] == ["pump-01"]
+
+
+def test_nicknames_are_given(account: Account) -> None:
+    product = account.product()
+    rows = [NamedDevice("pump-01", "泵_01"), NamedDevice("pump-02"), NamedDevice("pump-03", "Pump_03")]
+    create(account, product, check(account, product, device_name_list=rows))
+    details = [
+        account.call("QueryDeviceDetail", product_key=product, device_name=row.device_name)["Data"] for row in rows
+    ]
+    assert [detail.get("Nickname") for detail in details] == ["泵_01", None, "Pump_03"]
+
+
+def test_device_name_list_wins(account: Account) -> None:
+    product = account.product()
+    batch = check(account, product, device_name=NAMES, device_name_list=[NamedDevice("valve-01")])
+    create(account, product, batch)
+    assert count(account, product) == 1
+
+
+def test_a_name_taken_between_check_and_create_is_refused_and_the_rest_is_created(account: Account) -> None:
+    product = account.product()
+    first, second = (check(account, product, device_name=names) for names in (NAMES, [*NAMES[2:], "pump-04"]))
+    account.work()
+    for batch in (first, second):
+        account.call("BatchRegisterDeviceWithApplyId", product_key=product, apply_id=batch)
+    account.work()
+    assert status(account, product, first)["Status"] == "CREATE_SUCCESS"
+    failed = status(account, product, second)
+    assert failed["Status"] == "CREATE_FAILED"
+    assert failed["ValidList"]["Name"] == ["pump-04"]
+    assert failed["InvalidDetailList"]["invalidDetailList"] == [
+        {"DeviceName": "pump-03", "ErrorMsg": "The device name already exists."}
+    ]
+    page = account.call("QueryPageByApplyId", apply_id=second)
+    assert [row["DeviceName"] for row in page["ApplyDeviceList"]["ApplyDeviceInfo"]] == ["pump-04"]
+    assert page["Total"] == 1
+
+
+def test_the_same_name_may_be_in_two_products(account: Account) -> None:
+    for product in (account.product("pumps"), account.product("valves")):
+        batch = check(account, product, device_name=NAMES)
+        create(account, product, batch)
+        assert status(account, product, batch)["Status"] == "CREATE_SUCCESS"

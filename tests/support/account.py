@@ -1,0 +1,38 @@
+"""An account in this process: calls operations directly, and works on batches only when told to."""
+
+from typing import Any
+
+from nameplate import operations
+from nameplate.call import Call, Registry
+from nameplate.domain.access import Role
+from nameplate.store.access_keys import NewAccessKey
+from nameplate.wire.operation import OPERATIONS
+from nameplate.worker import Worker
+
+__all__ = ["Account", "operations"]
+
+
+class Account:
+    """One account's calls to one registry."""
+
+    def __init__(self, registry: Registry, name: str = "root", lease_seconds: float = 10) -> None:
+        registry.store.access_keys.put(NewAccessKey(f"key-{name}", "s", name, Role.ADMIN), registry.master, 0)
+        key = registry.store.access_keys.find(f"key-{name}")
+        assert key is not None
+        self.id = key.account_id
+        self.registry = registry
+        self.worker = Worker(registry.store, registry.iot_ids, registry.clock, lease_seconds)
+
+    def call(self, action: str, **arguments: Any) -> Any:
+        """Perform an operation and return its answer. Raises its refusals."""
+        call = Call(self.registry, action, self.id, Role.ADMIN)
+        return OPERATIONS[action].function(call, **arguments)
+
+    def product(self, name: str = "pumps") -> str:
+        """Create a product and return its key."""
+        return str(self.call("CreateProduct", product_name=name, node_type=0)["ProductKey"])
+
+    def work(self) -> None:
+        """Do every waiting part's step."""
+        while self.worker.work():
+            pass

@@ -6,6 +6,7 @@ threads. A hop to a thread costs more than such a read.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from starlette.applications import Starlette
@@ -25,6 +26,8 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 """The largest body, and the largest request line, in bytes: 10,000 names with long nicknames take 3 MiB."""
 
 _BODY_SECONDS: Final = 60
+_DISCARDED_BYTES: Final = 64 * 1024 * 1024
+_DISCARD_SECONDS: Final = 10
 _THREADS: Final = 8
 _MOST_AT_ONCE: Final = 128
 
@@ -91,25 +94,41 @@ def _read_head(scope: Scope) -> Request:
 async def _read_body(head: Request, receive: Receive) -> bytes:
     """Return the body.
 
-    Raises a refusal as soon as it is known to be too large, before it is read.
+    Raises a refusal for one that is too large, without keeping it, and for one that does not arrive.
     """
-    if int(head.headers.get("content-length", 0)) > MAX_BYTES:
-        raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
-    parts: list[bytes] = []
-    size = 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            more = True
+            if int(head.headers.get("content-length", 0)) > MAX_BYTES:
+                await _discard(head, receive)
+                raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
+            parts: list[bytes] = []
+            size, more = 0, True
             while more:
                 message = await receive()
                 more = message.get("more_body", False)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > MAX_BYTES:
+                    parts.clear()
+                    await _discard(head, receive)
                     raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
     except TimeoutError:
         raise REQUEST_TIMEOUT(seconds=_BODY_SECONDS) from None
     return b"".join(parts)
+
+
+async def _discard(head: Request, receive: Receive) -> None:
+    """Let the rest of a body go by: most clients read no answer before they have sent it all."""
+    if "expect" in head.headers:
+        return
+    left = _DISCARDED_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 async def _send(response: Response, send: Send) -> None:

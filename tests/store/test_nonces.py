@@ -1,0 +1,71 @@
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from nameplate.store.database import Database
+from nameplate.store.nonces import Nonces
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'nonces.db'}", durable=False)
+    yield opened
+    opened.close()
+
+
+def test_a_nonce_is_taken_once(database: Database) -> None:
+    nonces = Nonces(database)
+    assert nonces.take("key", "nonce", 0)
+    assert not nonces.take("key", "nonce", 0)
+    assert nonces.take("key", "another", 0)
+    assert nonces.take("another", "nonce", 0)
+
+
+@pytest.mark.parametrize("start", [0, 999 * SECOND, 500 * SECOND])
+def test_a_nonce_is_remembered_for_31_minutes(database: Database, start: int) -> None:
+    nonces = Nonces(database)
+    nonces.take("key", "nonce", start)
+    assert not nonces.take("key", "nonce", start + 31 * MINUTE)
+
+
+def test_a_nonce_is_remembered_by_the_next_process(database: Database) -> None:
+    Nonces(database).take("key", "nonce", 0)
+    assert not Nonces(database).take("key", "nonce", 0)
+
+
+def test_of_many_callers_with_one_nonce_one_gets_it(database: Database) -> None:
+    nonces = Nonces(database)
+    with ThreadPoolExecutor(16) as pool:
+        for number in range(20):
+            taken = list(pool.map(lambda _, n=number: nonces.take("key", str(n), 0), range(16)))
+            assert taken.count(True) == 1
+
+
+def test_old_nonces_are_forgotten(database: Database, tmp_path: Path) -> None:
+    nonces = Nonces(database)
+    for number in range(500):
+        nonces.take("key", str(number), 0)
+    for number in range(600):
+        nonces.take("key", f"later {number}", 120 * MINUTE)
+    with sqlite3.connect(tmp_path / "nonces.db") as connection:
+        (oldest,) = connection.execute("SELECT min(slot) FROM nonce").fetchone()
+    connection.close()
+    assert oldest == 7
+
+
+def test_what_goes_wrong_is_told_to_the_caller_and_leaves_no_transaction(database: Database) -> None:
+    nonces = Nonces(database)
+    with sqlite3.connect(database.path) as connection:
+        connection.execute("ALTER TABLE nonce RENAME TO gone")
+    with pytest.raises(sqlite3.OperationalError):
+        nonces.take("key", "nonce", 0)
+    with connection:
+        connection.execute("ALTER TABLE gone RENAME TO nonce")
+    connection.close()
+    assert nonces.take("key", "nonce", 0)

@@ -1,6 +1,7 @@
 """Who may call what: the roles of access keys."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Role(StrEnum):
@@ -17,5 +18,7 @@ class Role(StrEnum):
 
     def may(self, needed: "Role") -> bool:
         """Whether a key of this role may call what needs `needed`."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS: Final = {role: rank for rank, role in enumerate(Role)}

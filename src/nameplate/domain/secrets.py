@@ -9,6 +9,7 @@ secret and no sealed value can be moved to another row.
 import os
 import secrets
 import string
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 KEY_BYTES: Final = 32
 
 _NONCE_BYTES: Final = 12
+_OPEN_AT_ONCE: Final = 4_096
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
 
 
@@ -30,6 +32,8 @@ class MasterKey:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        # Every call opens its access key's secret, and every page its product's material.
+        self._open_cached = lru_cache(maxsize=_OPEN_AT_ONCE)(self._open)
 
     def seal(self, plain: bytes, owner: str) -> bytes:
         """Encrypt `plain` so that it opens only for the same `owner`, as in `access-key:LTAI…`."""
@@ -41,6 +45,9 @@ class MasterKey:
 
         Raises WrongMasterKeyError if the key or the owner is another.
         """
+        return self._open_cached(sealed, owner)
+
+    def _open(self, sealed: bytes, owner: str) -> bytes:
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
         except InvalidTag:

@@ -6,7 +6,7 @@ What differs between databases lives here and in `bulk` and nowhere else.
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -120,15 +120,18 @@ class PreparedRead:
         self._database = database
         self._sql = compiled.string
         self._names = compiled.positiontup or []
-        self._constants: Mapping[str, Any] = compiled.params
+        # What the statement itself fixes (a LIMIT, a state) is bound beside what the caller gives.
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
     def rows(self, **values: object) -> list[tuple[Any, ...]]:
         """Return every row."""
-        bound = [values[name] if name in values else self._constants[name] for name in self._names]
-        return self._database.reader().execute(self._sql, bound).fetchall()
+        return self._database.reader().execute(self._sql, self._bind(values)).fetchall()
 
     def row(self, **values: object) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
-        bound = [values[name] if name in values else self._constants[name] for name in self._names]
-        row: tuple[Any, ...] | None = self._database.reader().execute(self._sql, bound).fetchone()
+        row: tuple[Any, ...] | None = self._database.reader().execute(self._sql, self._bind(values)).fetchone()
         return row
+
+    def _bind(self, values: dict[str, object]) -> list[object]:
+        fixed = self._fixed
+        return [values[name] if name in values else fixed[name] for name in self._names]

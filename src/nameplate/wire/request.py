@@ -1,9 +1,10 @@
 """One HTTP request as the wire sees it, before anything is believed about it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """What arrived: raw bytes, and header names in lower case."""
 
@@ -12,7 +13,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
 
-    @property
+    @cached_property
     def is_acs3(self) -> bool:
         """Whether the request carries its signature in headers (ACS3) instead of in parameters (v1)."""
         return self.headers.get("authorization", "").startswith("ACS3-") or (

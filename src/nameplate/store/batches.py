@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, select
 from nameplate.domain.batch import ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
-from nameplate.store.schema import batch, part, product, refusal
+from nameplate.store.schema import batch, part, part_names, product, refusal
 
 
 class LeaseLostError(Exception):
@@ -91,7 +91,8 @@ class Batches:
         self._find = database.prepare(found)
         waiting = select(part.c.batch_id).where(part.c.is_done == 0, part.c.leased_until <= bindparam("now")).limit(1)
         self._waiting = database.prepare(waiting)
-        names = select(part.c.names).where(part.c.batch_id == bindparam("batch_id")).order_by(part.c.first)
+        names = select(part_names.c.names).where(part_names.c.batch_id == bindparam("batch_id"))
+        names = names.order_by(part_names.c.first)
         self._names = database.prepare(names)
         refused = select(refusal.c.name, refusal.c.nickname, refusal.c.reason)
         refused = refused.where(refusal.c.batch_id == bindparam("batch_id")).order_by(refusal.c.ordinal)
@@ -114,10 +115,10 @@ class Batches:
                     created_at=now,
                 )
             )
-            connection.execute(
-                part.insert(),
-                [_new_part(new, first) for first in range(0, new.total, ROWS_PER_PART)],
-            )
+            starts = range(0, new.total, ROWS_PER_PART)
+            connection.execute(part.insert(), [_new_part(new, first) for first in starts])
+            if new.names is not None:
+                connection.execute(part_names.insert(), [_new_names(new, first) for first in starts])
         return new.id
 
     def find(self, batch_id: int) -> Batch | None:
@@ -133,7 +134,7 @@ class Batches:
 
         Gone once the devices are created.
         """
-        return [name for (names,) in self._names.rows(batch_id=batch_id) if names for name in orjson.loads(names)]
+        return [name for (names,) in self._names.rows(batch_id=batch_id) for name in orjson.loads(names)]
 
     def refused(self, batch_id: int) -> list[RefusedName]:
         """Return the rows that the last step refused, in order."""
@@ -159,8 +160,9 @@ class Batches:
         """
         if not self.is_waiting(now):
             return None
-        columns = [part.c[name] for name in ("batch_id", "first", "rows", "step", "names", "nicknames")]
-        waiting = select(*columns, batch.c.product_id).join(batch)
+        columns = [part.c[name] for name in ("batch_id", "first", "rows", "step")]
+        columns += [part_names.c.names, part_names.c.nicknames, batch.c.product_id]
+        waiting = select(*columns).select_from(part).join(batch).outerjoin(part_names)
         waiting = waiting.where(part.c.is_done == 0, part.c.leased_until <= now)
         waiting = waiting.order_by(part.c.batch_id, part.c.first).limit(1).with_for_update(of=part, skip_locked=True)
         with self._database.transaction() as connection:
@@ -191,11 +193,12 @@ class Batches:
 
         Returns the batch's state. Raises LeaseLostError, so that the transaction is rolled back, if the claim was lost.
         """
-        done = {"is_done": 1, "owner": None, "leased_until": 0}
-        if claim.step is Step.CREATE:
-            done |= {"names": None, "nicknames": None}
-        if connection.execute(part.update().where(_is_held(claim)).values(**done)).rowcount != 1:
+        done = part.update().where(_is_held(claim)).values(is_done=1, owner=None, leased_until=0)
+        if connection.execute(done).rowcount != 1:
             raise LeaseLostError
+        if claim.step is Step.CREATE:
+            sent = and_(part_names.c.batch_id == claim.batch_id, part_names.c.first == claim.first)
+            connection.execute(part_names.delete().where(sent))
         _add_refusals(connection, claim, refused)
         counted = batch.update().where(batch.c.id == claim.batch_id, batch.c.state == RUNNING[claim.step])
         counted = counted.values(done=batch.c.done + claim.rows, refused=batch.c.refused + len(refused))
@@ -210,14 +213,12 @@ class Batches:
 def _new_part(new: NewBatch, first: int) -> dict[str, Any]:
     end = min(first + ROWS_PER_PART, new.total)
     step = Step.CHECK if new.state is State.CHECK else Step.CREATE
-    return {
-        "batch_id": new.id,
-        "first": first,
-        "rows": end - first,
-        "step": step,
-        "names": _write(new.names, first, end),
-        "nicknames": _write(new.nicknames, first, end),
-    }
+    return {"batch_id": new.id, "first": first, "rows": end - first, "step": step}
+
+
+def _new_names(new: NewBatch, first: int) -> dict[str, Any]:
+    names, nicknames = (_write(values, first, first + ROWS_PER_PART) for values in (new.names, new.nicknames))
+    return {"batch_id": new.id, "first": first, "names": names, "nicknames": nicknames}
 
 
 def _write(values: Sequence[str | None] | None, first: int, end: int) -> str | None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -158,8 +159,6 @@ part: Final = Table(
     Column("is_done", SmallInteger, nullable=False, server_default="0"),
     Column("owner", Text, comment="the worker that holds it"),
     Column("leased_until", BigInteger, nullable=False, server_default="0"),
-    Column("names", Text, comment="JSON array, until the devices are created; none when minted"),
-    Column("nicknames", Text, comment="JSON array"),
     CheckConstraint(f"step IN ({_STEPS})", name="part_step"),
     Index(
         "part_waiting",
@@ -168,6 +167,18 @@ part: Final = Table(
         sqlite_where=text("is_done = 0"),
         postgresql_where=text("is_done = 0"),
     ),
+)
+
+# Apart from `part`, whose row is written five times on a batch's way; with its names in it that is 200 KB each time.
+part_names: Final = Table(
+    "part_names",
+    metadata,
+    Column("batch_id", BigInteger, primary_key=True),
+    Column("first", Integer, primary_key=True, autoincrement=False),
+    Column("names", Text, nullable=False, comment="JSON array"),
+    Column("nicknames", Text, comment="JSON array"),
+    ForeignKeyConstraint(["batch_id", "first"], ["part.batch_id", "part.first"]),
+    comment="The names that were sent, until their devices are created; none when names are minted.",
 )
 
 refusal: Final = Table(

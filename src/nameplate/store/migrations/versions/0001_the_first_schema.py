@@ -194,13 +194,6 @@ def upgrade() -> None:
         sa.Column("is_done", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("owner", sa.Text(), nullable=True, comment="the worker that holds it"),
         sa.Column("leased_until", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column(
-            "names",
-            sa.Text(),
-            nullable=True,
-            comment="JSON array, until the devices are created; none when minted",
-        ),
-        sa.Column("nicknames", sa.Text(), nullable=True, comment="JSON array"),
         sa.CheckConstraint("step IN ('check', 'create')", name="part_step"),
         sa.ForeignKeyConstraint(
             ["batch_id"],
@@ -215,6 +208,16 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("is_done = 0"),
         postgresql_where=sa.text("is_done = 0"),
+    )
+    op.create_table(
+        "part_names",
+        sa.Column("batch_id", sa.BigInteger(), nullable=False),
+        sa.Column("first", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("names", sa.Text(), nullable=False, comment="JSON array"),
+        sa.Column("nicknames", sa.Text(), nullable=True, comment="JSON array"),
+        sa.ForeignKeyConstraint(["batch_id", "first"], ["part.batch_id", "part.first"]),
+        sa.PrimaryKeyConstraint("batch_id", "first"),
+        comment="The names that were sent, until their devices are created; none when names are minted.",
     )
     op.create_table(
         "refusal",

@@ -90,7 +90,7 @@ def outcome(step: Step, refused: int) -> State:
 def refuse_rows(device_names: Sequence[str], nicknames: Sequence[str | None] | None) -> list[RefusedRow]:
     """Return the rows that may not be registered whatever the registry holds: ill-formed or repeated ones.
 
-    Of a repeated name the first row stands and each later one is refused. Several reasons are joined with `|`.
+    Of a repeated name each row but the first is refused. Several reasons are joined with `|`.
     """
     repeated = len(set(device_names)) != len(device_names)
     if nicknames is None and not repeated and names.all_device_names(list(device_names)):

@@ -23,6 +23,9 @@ _TOKEN_LENGTH: Final = 64
 Answer = Mapping[str, Any]
 """An operation's fields, nested as on the wire."""
 
+SlowAnswer = Callable[[], Answer]
+"""What a cheap read returns when it turns out to be long: a function that makes the answer, for a thread to call."""
+
 Clock = Callable[[], int]
 """The time now, in milliseconds since 1970 UTC."""
 

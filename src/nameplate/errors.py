@@ -71,7 +71,7 @@ CONTENT_TYPE_NOT_VALID = Refusal(
 )
 REQUEST_TOO_LARGE = Refusal(
     "RequestEntityTooLarge",
-    "The request is larger than {limit} bytes. Send fewer names per call.",
+    "The request is larger than {limit}. Send fewer names per call.",
     413,
 )
 REQUEST_TIMEOUT = Refusal("RequestTimeout", "The request body did not arrive within {seconds} seconds.", 408)

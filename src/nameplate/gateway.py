@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from nameplate import operations
@@ -17,12 +17,13 @@ from nameplate.errors import (
     INVALID_VERSION,
     METHOD_NOT_SUPPORTED,
     MISSING_PARAMETER,
+    REQUEST_TOO_LARGE,
     ROLE_DENIED,
     RefusedError,
 )
 from nameplate.wire.operation import OPERATIONS, Operation
 from nameplate.wire.params import canonical, decode
-from nameplate.wire.render import Format, Response, render_refusal, render_success
+from nameplate.wire.render import Envelope, Format, Response
 from nameplate.wire.request import Request
 from nameplate.wire.signature import read_acs3, read_v1
 
@@ -31,65 +32,90 @@ __all__ = ["Gateway", "operations"]
 _VERSION: Final = "2018-01-20"
 _METHODS: Final = ("GET", "POST")
 _FORM: Final = "application/x-www-form-urlencoded"
+_MOST_PARAMETERS: Final = 100_000
 _SMALL: Final = 16_384
 _ACTION: Final = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,64})")
 _FORMAT: Final = re.compile(rb"(?:^|&)Format=([A-Za-z]+)")
 
+_Made = TypeVar("_Made")
+
 _log = logging.getLogger(__name__)
+
+
+Later = Callable[[], Response]
+"""The rest of a call that takes too long for the event loop: to be called in a thread."""
 
 
 class Gateway:
     """Takes calls off the wire, performs them and answers.
 
-    Synchronous; called from many threads.
+    Synchronous; called from many threads. Nothing is raised: whatever goes wrong is an answer too.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def answer(self, request: Request) -> Response:
-        """Answer one call.
+        """Answer one call."""
+        begun = self.begin(request)
+        return begun if isinstance(begun, Response) else begun()
 
-        Nothing is raised: whatever goes wrong is an answer too.
-        """
+    def begin(self, request: Request) -> Response | Later:
+        """Answer one call, as far as the event loop may do it."""
         try:
             texts = _read(request)
             parameters = decode(*texts)
         except RefusedError as refused:
             return self.refuse(request, refused)
-        action = _common(request, parameters, "Action")
         form = Format.JSON if request.is_acs3 else _FORMATS.get(parameters.get("Format", "XML").upper(), Format.XML)
-        request_id = _mint_request_id()
-        try:
-            _check_presence(request, parameters)
-            claim = read_acs3(request, texts[0]) if request.is_acs3 else read_v1(request.method, texts, parameters)
-            key = authenticate(self._registry, claim)
-            call = Call(self._registry, action, key.account_id, key.role)
-            operation = _find(call, _common(request, parameters, "Version"))
-            fields = operation.function(call, **operation.bind(parameters))
-        except RefusedError as refused:
-            return render_refusal(form, action, request_id, request.host, refused)
-        except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
-            _log.exception("Call %s (%s) failed.", request_id, action)
-            return render_refusal(form, action, request_id, request.host, INTERNAL_ERROR())
-        response = render_success(form, action, request_id, fields)
-        if call.warnings:
-            response.headers["x-nameplate-warning"] = "; ".join(call.warnings)
-        return response
+        envelope = Envelope(form, _common(request, parameters, "Action"), _mint_request_id(), request.host)
+        return _guard(envelope, lambda: self._perform(request, texts, parameters, envelope))
 
     def refuse(self, request: Request, refused: RefusedError) -> Response:
         """Answer a request that cannot be read to its end, in the format that it seems to ask for."""
-        return render_refusal(_guess_format(request), "", _mint_request_id(), request.host, refused)
+        return Envelope(_guess_format(request), "", _mint_request_id(), request.host).refusal(refused)
 
     def is_inline(self, request: Request) -> bool:
-        """Whether a request is small and for a cheap keyed read, so that the event loop may answer it itself."""
+        """Whether a request is small and for a cheap keyed read, so that the event loop may begin it itself."""
         if len(request.query) + len(request.body) > _SMALL:
             return False
-        operation = OPERATIONS.get(request.headers.get("x-acs-action", "") or _peek(_ACTION, request))
+        action = request.headers.get("x-acs-action", "") if request.is_acs3 else _peek(_ACTION, request)
+        operation = OPERATIONS.get(action)
         return operation is not None and operation.inline
+
+    def _perform(
+        self, request: Request, texts: tuple[bytes, bytes], parameters: dict[str, str], envelope: Envelope
+    ) -> Response | Later:
+        _check_presence(request, parameters)
+        claim = read_acs3(request, texts[0]) if request.is_acs3 else read_v1(request.method, texts, parameters)
+        key = authenticate(self._registry, claim)
+        call = Call(self._registry, envelope.action, key.account_id, key.role)
+        operation = _find(call, _common(request, parameters, "Version"))
+        answer = operation.function(call, **operation.bind(parameters))
+        if callable(answer):
+            return lambda: _guard(envelope, lambda: _succeed(envelope, call, answer()))
+        return _succeed(envelope, call, answer)
 
 
 _FORMATS: Final = {"JSON": Format.JSON, "XML": Format.XML}
+
+
+def _guard(envelope: Envelope, make: Callable[[], _Made]) -> _Made | Response:
+    """Return what `make` makes, or the refusal that it raises."""
+    try:
+        return make()
+    except RefusedError as refused:
+        return envelope.refusal(refused)
+    except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
+        _log.exception("Call %s (%s) failed.", envelope.request_id, envelope.action)
+        return envelope.refusal(INTERNAL_ERROR())
+
+
+def _succeed(envelope: Envelope, call: Call, fields: Mapping[str, Any]) -> Response:
+    response = envelope.success(fields)
+    if call.warnings:
+        response.headers["x-nameplate-warning"] = "; ".join(call.warnings)
+    return response
 
 
 def _read(request: Request) -> tuple[bytes, bytes]:
@@ -99,6 +125,8 @@ def _read(request: Request) -> tuple[bytes, bytes]:
     content_type = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
     if request.body and content_type != _FORM:
         raise CONTENT_TYPE_NOT_VALID()
+    if request.query.count(b"&") + request.body.count(b"&") > _MOST_PARAMETERS:
+        raise REQUEST_TOO_LARGE(limit=8 * 1024 * 1024)
     return canonical(request.query), canonical(request.body)
 
 

@@ -5,8 +5,10 @@ threads. A hop to a thread costs more than such a read.
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -27,9 +29,13 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 
 _BODY_SECONDS: Final = 60
 _DISCARDED_BYTES: Final = 64 * 1024 * 1024
-_DISCARD_SECONDS: Final = 10
+_DISCARD_SECONDS: Final = 5
 _THREADS: Final = 8
-_MOST_AT_ONCE: Final = 128
+_MOST_WAITING: Final = 128
+
+
+class ClientGoneError(Exception):
+    """The client went away before it had sent its body."""
 
 
 class OpenApi:
@@ -38,20 +44,19 @@ class OpenApi:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
-        self._running = 0
+        self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         head = _read_head(scope)
-        self._running += 1
         try:
             response = await self._answer(head, receive)
         except RefusedError as refused:
             # The rest of the body is not read, so the connection cannot be used again.
             response = self._gateway.refuse(head, refused)
             response.headers["connection"] = "close"
-        finally:
-            self._running -= 1
+        except ClientGoneError:
+            return
         await _send(response, send)
 
     def close(self) -> None:
@@ -59,12 +64,20 @@ class OpenApi:
         self._pool.shutdown()
 
     async def _answer(self, head: Request, receive: Receive) -> Response:
-        if self._running > _MOST_AT_ONCE:
-            raise SERVICE_UNAVAILABLE()
         request = Request(head.method, head.query, head.headers, await _read_body(head, receive))
-        if self._gateway.is_inline(request):
-            return self._gateway.answer(request)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._gateway.answer, request)
+        if not self._gateway.is_inline(request):
+            return await self._in_thread(partial(self._gateway.answer, request))
+        begun = self._gateway.begin(request)
+        return begun if isinstance(begun, Response) else await self._in_thread(begun)
+
+    async def _in_thread(self, make: Callable[[], Response]) -> Response:
+        if self._waiting >= _MOST_WAITING:
+            raise SERVICE_UNAVAILABLE()
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, make)
+        finally:
+            self._waiting -= 1
 
 
 def make_app(openapi: OpenApi) -> Starlette:
@@ -100,18 +113,21 @@ async def _read_body(head: Request, receive: Receive) -> bytes:
         async with asyncio.timeout(_BODY_SECONDS):
             if int(head.headers.get("content-length", 0)) > MAX_BYTES:
                 await _discard(head, receive)
-                raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
+                raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes")
             parts: list[bytes] = []
             size, more = 0, True
             while more:
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
                 more = message.get("more_body", False)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if size > MAX_BYTES:
                     parts.clear()
-                    await _discard(head, receive)
-                    raise REQUEST_TOO_LARGE(limit=MAX_BYTES)
+                    if more:
+                        await _discard(head, receive)
+                    raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes")
     except TimeoutError:
         raise REQUEST_TIMEOUT(seconds=_BODY_SECONDS) from None
     return b"".join(parts)

@@ -118,7 +118,9 @@ def _run(openapi: OpenApi, gateway: Gateway, listener: socket.socket, say: Calla
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         make_app(openapi),
-        http=bounded_protocol(MAX_BYTES, lambda request: gateway.refuse(request, REQUEST_TOO_LARGE(limit=MAX_BYTES))),
+        http=bounded_protocol(
+            MAX_BYTES, lambda request: gateway.refuse(request, REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes"))
+        ),
         ws="none",
         lifespan="off",
         log_level="warning",

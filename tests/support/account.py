@@ -26,7 +26,8 @@ class Account:
     def call(self, action: str, **arguments: Any) -> Any:
         """Perform an operation and return its answer. Raises its refusals."""
         call = Call(self.registry, action, self.id, Role.ADMIN)
-        return OPERATIONS[action].function(call, **arguments)
+        answer = OPERATIONS[action].function(call, **arguments)
+        return answer() if callable(answer) else answer
 
     def product(self, name: str = "pumps") -> str:
         """Create a product and return its key."""

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nameplate.errors import BATCH_NOT_FOUND, INVALID_NAMES_LISTED, SIGNATURE_NONCE_USED
-from nameplate.wire.render import Format, render_refusal, render_success, write_xml
+from nameplate.wire.render import Envelope, Format, write_xml
 
 AWKWARD = "~*+% 中文 灯 <&>\"' ]]> \r\n\t é 😀"
 names = st.sampled_from(["Data", "Name", "Status", "ApplyId", "invalidDetailList"])
@@ -45,7 +45,7 @@ def as_text(value: Any) -> Any:
 @given(answer=answers)
 @example(answer={"Data": {"Name": [AWKWARD, "", "x"]}, "Status": ""})
 def test_json_is_read_back(answer: dict[str, Any]) -> None:
-    response = render_success(Format.JSON, "QueryX", "ID", answer)
+    response = Envelope(Format.JSON, "QueryX", "ID", "h").success(answer)
     assert json.loads(response.body) == {"RequestId": "ID", "Success": True, **answer}
     assert response.content_type == "application/json;charset=utf-8"
 
@@ -65,7 +65,7 @@ def test_any_text_makes_well_formed_xml(text: str) -> None:
 
 
 def test_chinese_is_written_raw_in_json() -> None:
-    assert "灯" in render_success(Format.JSON, "A", "ID", {"Nickname": "灯"}).body.decode()
+    assert "灯" in Envelope(Format.JSON, "A", "ID", "h").success({"Nickname": "灯"}).body.decode()
 
 
 def test_lists_nest_as_the_vendor_nests_them() -> None:
@@ -77,7 +77,7 @@ def test_lists_nest_as_the_vendor_nests_them() -> None:
 
 
 def test_an_operations_refusal_is_http_200_under_its_own_root() -> None:
-    response = render_refusal(Format.XML, "QueryX", "ID", "h", BATCH_NOT_FOUND())
+    response = Envelope(Format.XML, "QueryX", "ID", "h").refusal(BATCH_NOT_FOUND())
     root = ET.fromstring(response.body)  # noqa: S314 (our own text)
     assert response.status == 200
     assert root.tag == "QueryXResponse"
@@ -86,13 +86,13 @@ def test_an_operations_refusal_is_http_200_under_its_own_root() -> None:
 
 def test_an_operations_refusal_may_carry_data() -> None:
     refused = INVALID_NAMES_LISTED(message="m", data={"InvalidDeviceNameList": {"InvalidDeviceName": ["ab"]}})
-    answer = json.loads(render_refusal(Format.JSON, "A", "ID", "h", refused).body)
+    answer = json.loads(Envelope(Format.JSON, "A", "ID", "h").refusal(refused).body)
     assert answer["Data"] == {"InvalidDeviceNameList": {"InvalidDeviceName": ["ab"]}}
 
 
 @pytest.mark.parametrize("form", Format)
 def test_the_gateways_refusal_names_its_host_and_where_to_read_more(form: Format) -> None:
-    response = render_refusal(form, "QueryX", "ID", "h:1", SIGNATURE_NONCE_USED())
+    response = Envelope(form, "QueryX", "ID", "h:1").refusal(SIGNATURE_NONCE_USED())
     assert response.status == 400
     if form is Format.JSON:
         fields = json.loads(response.body)

@@ -3,10 +3,9 @@
 The wire calls a batch an application and its id an ApplyId; only this file does.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nameplate.call import Answer, Call, NameCheck
+from nameplate.call import Answer, Call, NameCheck, SlowAnswer
 from nameplate.domain.access import Role
 from nameplate.domain.batch import (
     ILLEGAL_NAME,
@@ -121,25 +120,16 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
 
 
 @operation("QueryBatchRegisterDeviceStatus", role=Role.READER, inline=True)
-def query_batch_register_device_status(call: Call, product_key: ProductKey, apply_id: ApplyId) -> Answer:
+def query_batch_register_device_status(call: Call, product_key: ProductKey, apply_id: ApplyId) -> Answer | SlowAnswer:
     """Return a batch's state and, once it has failed, which names were accepted and which refused, and why.
 
     The lists are empty in every other state: page the devices with QueryPageByApplyId. `Total`, `Done` and `Failed`
     count the rows of the present step and are an addition to the vendor's fields.
     """
     batch = _batch(call, apply_id, product_key)
-    refused = [] if batch.state in _HIDES_LISTS else call.store.batches.refused(apply_id)
-    accepted = _accepted(call, batch, refused) if refused else []
-    data = {
-        "Status": batch.state,
-        "ValidList": {"Name": accepted},
-        "InvalidList": {"Name": list(dict.fromkeys(row.name for row in refused))},
-        "InvalidDetailList": {"invalidDetailList": [_detail(row.name, row.nickname, row.reason) for row in refused]},
-        "Total": batch.total,
-        "Done": batch.done,
-        "Failed": batch.refused,
-    }
-    return {"Data": data}
+    if batch.state in _HIDES_LISTS:
+        return _status(batch, [], [])
+    return lambda: _failed_status(call, batch)
 
 
 @operation("QueryPageByApplyId", role=Role.READER, inline=True)
@@ -210,23 +200,38 @@ def _refuse_bad_rows(names: list[str], nicknames: list[str | None] | None) -> No
         },
         # Misspelt on the vendor's wire.
         "RepeatedDeviceNameList": {"RepeatDevieNameList": [row.name for row in rows if REPEATED_NAME in row.reason]},
-        "InvalidDetailList": {"InvalidDetailList": [_detail(row.name, row.nickname, row.reason) for row in rows]},
+        "InvalidDetailList": {"InvalidDetailList": [_detail(row) for row in rows]},
     }
     raise INVALID_NAMES_LISTED(message=rows[0].reason, data=data)
 
 
-def _accepted(call: Call, batch: Batch, refused: Sequence[RefusedName]) -> list[str]:
+def _status(batch: Batch, accepted: list[str], refused: list[RefusedName]) -> Answer:
+    return {
+        "Data": {
+            "Status": batch.state,
+            "ValidList": {"Name": accepted},
+            "InvalidList": {"Name": list(dict.fromkeys(row.name for row in refused))},
+            "InvalidDetailList": {"invalidDetailList": [_detail(row) for row in refused]},
+            "Total": batch.total,
+            "Done": batch.done,
+            "Failed": batch.refused,
+        }
+    }
+
+
+def _failed_status(call: Call, batch: Batch) -> Answer:
+    refused = call.store.batches.refused(batch.id)
     if batch.state is State.CREATE_FAILED:
         first = first_id(batch.id)
         devices = call.store.devices.page(first, first + batch.total - 1, 0, batch.total)
-        return [device.name for device in devices]
+        return _status(batch, [device.name for device in devices], refused)
     names = {row.name for row in refused}
-    return [name for name in call.store.batches.names(batch.id) if name not in names]
+    return _status(batch, [name for name in call.store.batches.names(batch.id) if name not in names], refused)
 
 
-def _detail(name: str, nickname: str | None, reason: str) -> dict[str, str]:
-    row = {"DeviceName": name} if nickname is None else {"DeviceName": name, "NickName": nickname}
-    return {**row, "ErrorMsg": reason}
+def _detail(row: RefusedName) -> dict[str, str]:
+    name = {"DeviceName": row.name} if row.nickname is None else {"DeviceName": row.name, "NickName": row.nickname}
+    return {**name, "ErrorMsg": row.reason}
 
 
 def _devices(call: Call, batch: Batch, skip: int, size: int) -> list[dict[str, Any]]:

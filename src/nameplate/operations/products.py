@@ -37,6 +37,9 @@ from nameplate.errors import (
 from nameplate.operations.parameters import ProductKey, ProductName
 from nameplate.store.products import Product, seal
 from nameplate.wire.operation import operation
+from nameplate.wire.params import refuse_parameter
+
+_CATEGORY_LENGTH = 64
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -65,6 +68,8 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
         raise INVALID_PRODUCT_NAME()
     if description is not None and len(description) > DESCRIPTION_LENGTH:
         raise LONG_PRODUCT_DESCRIPTION()
+    if category_key is not None and len(category_key) > _CATEGORY_LENGTH:
+        raise refuse_parameter(where="CategoryKey", fix=f"Send at most {_CATEGORY_LENGTH} characters.")
     if auth_type == "id2" or id2:
         raise ID2_NOT_OPEN()
     node = _choose(node_type, NodeType, INVALID_NODE_TYPE)

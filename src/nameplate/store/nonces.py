@@ -27,7 +27,7 @@ _PURGE_EVERY: Final = 256
 
 _TAKE: Final = """
 INSERT INTO nonce (slot, digest) SELECT ?1, ?2
-WHERE NOT EXISTS (SELECT 1 FROM nonce WHERE slot IN (?1 - 1, ?1 - 2) AND digest = ?2)
+WHERE NOT EXISTS (SELECT 1 FROM nonce WHERE slot IN (?1 + 1, ?1 - 1, ?1 - 2) AND digest = ?2)
 ON CONFLICT DO NOTHING
 """
 _PURGE: Final = "DELETE FROM nonce WHERE (slot, digest) IN (SELECT slot, digest FROM nonce WHERE slot < ? LIMIT ?)"

@@ -22,10 +22,11 @@ from nameplate.errors import MISSING_PARAMETER, Refusal
 from nameplate.wire.params import refuse_parameter
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _PREPARED: Final = 10_000
 _BOOLEANS: Final = {"true": True, "false": False}
 
-_Function = TypeVar("_Function", bound=Callable[..., Mapping[str, Any]])
+_Function = TypeVar("_Function", bound=Callable[..., Mapping[str, Any] | Callable[[], Mapping[str, Any]]])
 
 OPERATIONS: dict[str, "Operation"] = {}
 """Every operation, by its Action."""
@@ -84,11 +85,12 @@ class Parameter:
 class Operation:
     """One thing the API can do, under its Action.
 
-    `inline` says that it is a cheap keyed read, which the event loop may do itself.
+    `inline` says that it is a cheap keyed read, which the event loop may do itself. If it turns out to be long, the
+    function returns another that makes the answer.
     """
 
     action: str
-    function: Callable[..., Mapping[str, Any]]
+    function: Callable[..., Mapping[str, Any] | Callable[[], Mapping[str, Any]]]
     role: Role
     inline: bool
     parameters: tuple[Parameter, ...]
@@ -205,7 +207,7 @@ def _refuse_strays(parameters: Mapping[str, str], prefix: str, rows: int, fields
     names = [name for name in parameters if name.startswith(prefix)]
     for name in names:
         number, _, field = name.removeprefix(prefix).partition(".")
-        if not field or not number.isascii() or not number.isdecimal() or not 1 <= int(number[:9]) <= rows:
+        if not field or _NUMBER.fullmatch(number) is None or int(number) > rows:
             listed = " or ".join(f"{prefix}N.{known}" for known in fields)
             raise refuse_parameter(name, f"Send {listed}, with N numbered from 1 without gaps.")
 

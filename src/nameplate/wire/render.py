@@ -40,35 +40,38 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def render_success(form: Format, action: str, request_id: str, fields: Mapping[str, Any]) -> Response:
-    """Write an operation's answer.
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is around every answer to one call: its format, its Action, its RequestId and the host that was asked."""
 
-    It carries no Code: a generic Node client throws at any it does not know.
-    """
-    return _render(form, 200, f"{action}Response", {"RequestId": request_id, "Success": True, **fields})
+    form: Format
+    action: str
+    request_id: str
+    host: str
 
+    def success(self, fields: Mapping[str, Any]) -> Response:
+        """Write an operation's answer.
 
-def render_refusal(form: Format, action: str, request_id: str, host: str, refused: RefusedError) -> Response:
-    """Write a refusal in its family's shape: the operation's own answer, or the gateway's error."""
-    if refused.is_business:
-        answer: dict[str, Any] = {"RequestId": request_id, "Success": False}
-        answer |= {"Code": refused.code, "ErrorMessage": refused.message}
-        if refused.data is not None:
-            answer["Data"] = refused.data
-        return _render(form, 200, f"{action}Response", answer)
-    answer = {
-        "RequestId": request_id,
-        "HostId": host,
-        "Code": refused.code,
-        "Message": refused.message,
-    }
-    answer["Recommend"] = f"http://{host}/errors?Keyword={refused.code}"
-    return _render(form, refused.status, "Error", answer)
+        It carries no Code: a generic Node client throws at any it does not know.
+        """
+        answer = {"RequestId": self.request_id, "Success": True, **fields}
+        return self._write(200, f"{self.action}Response", answer)
 
+    def refusal(self, refused: RefusedError) -> Response:
+        """Write a refusal in its family's shape: the operation's own answer, or the gateway's error."""
+        if refused.is_business:
+            answer: dict[str, Any] = {"RequestId": self.request_id, "Success": False}
+            answer |= {"Code": refused.code, "ErrorMessage": refused.message}
+            if refused.data is not None:
+                answer["Data"] = refused.data
+            return self._write(200, f"{self.action}Response", answer)
+        answer = {"RequestId": self.request_id, "HostId": self.host, "Code": refused.code, "Message": refused.message}
+        answer["Recommend"] = f"http://{self.host}/errors?Keyword={refused.code}"
+        return self._write(refused.status, "Error", answer)
 
-def _render(form: Format, status: int, root: str, answer: Mapping[str, Any]) -> Response:
-    body = orjson.dumps(answer) if form is Format.JSON else write_xml(root, answer)
-    return Response(status, form.value, body)
+    def _write(self, status: int, root: str, answer: Mapping[str, Any]) -> Response:
+        body = orjson.dumps(answer) if self.form is Format.JSON else write_xml(root, answer)
+        return Response(status, self.form.value, body)
 
 
 def write_xml(root: str, answer: Mapping[str, Any]) -> bytes:

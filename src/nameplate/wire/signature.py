@@ -101,7 +101,7 @@ def read_v1(method: str, texts: tuple[bytes, bytes], parameters: dict[str, str])
         scheme=Scheme.V1,
         access_key_id=parameters["AccessKeyId"],
         timestamp=parameters["Timestamp"],
-        nonce=_nonce(parameters["SignatureNonce"], "SignatureNonce"),
+        nonce=_nonce(parameters["SignatureNonce"]),
         security_token=parameters.get("SecurityToken", ""),
         signature=parameters["Signature"],
         signed=signed,
@@ -120,9 +120,9 @@ def string_to_sign(method: str, *texts: bytes) -> bytes:
 
 def read_acs3(request: Request, query: bytes) -> Claim:
     """Read an ACS3 claim from the request's headers; `query` is its canonical query string."""
-    for name in ("x-acs-version", "x-acs-date", "x-acs-signature-nonce"):
-        if not request.headers.get(name):
-            raise MISSING_PARAMETER(name=name, where=name, hint="")
+    for header, name in (("x-acs-date", "Timestamp"), ("x-acs-signature-nonce", "SignatureNonce")):
+        if not request.headers.get(header):
+            raise MISSING_PARAMETER(name=name, where=header, hint="")
     match = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
     if match is None:
         raise SIGNATURE_INCOMPLETE(
@@ -130,18 +130,20 @@ def read_acs3(request: Request, query: bytes) -> Claim:
             string_to_sign="",
         )
     names = match["signed"].lower().split(";")
+    if len(set(names)) != len(names):
+        raise SIGNATURE_INCOMPLETE(problem="SignedHeaders has a header more than once.", string_to_sign="")
     canonical = _canonical_request(request, query, names)
     if not _MUST_BE_SIGNED.issubset(names):
         unsigned = ", ".join(sorted(_MUST_BE_SIGNED.difference(names)))
         raise SIGNATURE_INCOMPLETE(
-            problem=f"These headers must be signed: {unsigned}.",
+            problem=f"Sign these headers too ({unsigned}).",
             string_to_sign=canonical.decode("utf-8", "replace"),
         )
     return Claim(
         scheme=Scheme.ACS3,
         access_key_id=match["key"],
         timestamp=request.headers["x-acs-date"],
-        nonce=_nonce(request.headers["x-acs-signature-nonce"], "x-acs-signature-nonce"),
+        nonce=_nonce(request.headers["x-acs-signature-nonce"]),
         security_token=request.headers.get("x-acs-security-token", ""),
         signature=match["signature"],
         signed=f"{Scheme.ACS3.value}\n{hashlib.sha256(canonical).hexdigest()}".encode(),
@@ -173,7 +175,7 @@ def _sorted_pairs(text: bytes) -> list[bytes]:
     return pairs
 
 
-def _nonce(text: str, name: str) -> str:
+def _nonce(text: str) -> str:
     if len(text) > _NONCE_LENGTH:
-        raise refuse_parameter(name, f"Send at most {_NONCE_LENGTH} characters.")
+        raise refuse_parameter(where="SignatureNonce", fix=f"Send at most {_NONCE_LENGTH} characters.")
     return text

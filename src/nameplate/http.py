@@ -7,7 +7,6 @@ threads. A hop to a thread costs more than such a read.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -18,24 +17,15 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from nameplate.errors import REQUEST_TIMEOUT, REQUEST_TOO_LARGE, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
+from nameplate.http_body import Bodies, ClientGoneError
 from nameplate.reference import errors_page
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
-MAX_BYTES: Final = 8 * 1024 * 1024
-"""The largest body, and the largest request line, in bytes: 10,000 names with long nicknames take 3 MiB."""
-
-_BODY_SECONDS: Final = 60
-_DISCARDED_BYTES: Final = 64 * 1024 * 1024
-_DISCARD_SECONDS: Final = 5
 _THREADS: Final = 8
 _MOST_WAITING: Final = 128
-
-
-class ClientGoneError(Exception):
-    """The client went away before it had sent its body."""
 
 
 class OpenApi:
@@ -44,6 +34,7 @@ class OpenApi:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+        self._bodies = Bodies()
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,11 +55,15 @@ class OpenApi:
         self._pool.shutdown()
 
     async def _answer(self, head: Request, receive: Receive) -> Response:
-        request = Request(head.method, head.query, head.headers, await _read_body(head, receive))
-        if not self._gateway.is_inline(request):
-            return await self._in_thread(partial(self._gateway.answer, request))
-        begun = self._gateway.begin(request)
-        return begun if isinstance(begun, Response) else await self._in_thread(begun)
+        body = await self._bodies.read(head, receive)
+        try:
+            request = Request(head.method, head.query, head.headers, body)
+            if not self._gateway.is_inline(request):
+                return await self._in_thread(partial(self._gateway.answer, request))
+            begun = self._gateway.begin(request)
+            return begun if isinstance(begun, Response) else await self._in_thread(begun)
+        finally:
+            self._bodies.let_go(body)
 
     async def _in_thread(self, make: Callable[[], Response]) -> Response:
         if self._waiting >= _MOST_WAITING:
@@ -102,49 +97,6 @@ async def _errors(_: HttpRequest) -> HttpResponse:
 def _read_head(scope: Scope) -> Request:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return Request(scope["method"], scope["query_string"], headers, b"")
-
-
-async def _read_body(head: Request, receive: Receive) -> bytes:
-    """Return the body.
-
-    Raises a refusal for one that is too large, without keeping it, and for one that does not arrive.
-    """
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            if int(head.headers.get("content-length", 0)) > MAX_BYTES:
-                await _discard(head, receive)
-                raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes")
-            parts: list[bytes] = []
-            size, more = 0, True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGoneError
-                more = message.get("more_body", False)
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > MAX_BYTES:
-                    parts.clear()
-                    if more:
-                        await _discard(head, receive)
-                    raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes")
-    except TimeoutError:
-        raise REQUEST_TIMEOUT(seconds=_BODY_SECONDS) from None
-    return b"".join(parts)
-
-
-async def _discard(head: Request, receive: Receive) -> None:
-    """Let the rest of a body go by: most clients read no answer before they have sent it all."""
-    if "expect" in head.headers:
-        return
-    left = _DISCARDED_BYTES
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            while left > 0:
-                message = await receive()
-                left -= len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
 
 
 async def _send(response: Response, send: Send) -> None:

@@ -44,7 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _drained: int | None = None
     _slow: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Wait for a request, but not forever."""
         super().connection_made(transport)
         self._expect_head()
@@ -54,7 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # as uvicorn narrows it
         """Keep the connection if a request has come to its end and not its answer: the client still reads."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or cycle.more_body:

@@ -17,7 +17,8 @@ from nameplate.data_dir import StartError, database_url, master_key, prepare
 from nameplate.domain.device import IotIds
 from nameplate.errors import REQUEST_TOO_LARGE
 from nameplate.gateway import Gateway
-from nameplate.http import MAX_BYTES, OpenApi, make_app
+from nameplate.http import OpenApi, make_app
+from nameplate.http_body import MAX_BYTES
 from nameplate.http_protocol import bounded_protocol
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings

@@ -10,20 +10,17 @@ integer, numbered without gaps); what a value may mean is the domain's business.
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import count, repeat
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nameplate.domain.access import Role
 from nameplate.errors import MISSING_PARAMETER, Refusal
+from nameplate.wire.lists import read_rows, read_texts
 from nameplate.wire.params import refuse_parameter
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
-_PREPARED: Final = 10_000
 _BOOLEANS: Final = {"true": True, "false": False}
 
 _Function = TypeVar("_Function", bound=Callable[..., Mapping[str, Any] | Callable[[], Mapping[str, Any]]])
@@ -53,32 +50,35 @@ class Parameter:
     required: bool
     if_empty: Refusal | None
 
-    def read(self, parameters: Mapping[str, str]) -> object:
+    def read(self, parameters: Mapping[str, str], names: str) -> object:
         """Return the parameter's value, or None if it is not there.
 
-        Raises the wire's refusals.
+        `names` is every name after a `&`. Raises the wire's refusals.
         """
         if self.kind is list:
-            return self._read_list(parameters)
+            return self._read_list(parameters, names)
         text = parameters.get(self.name)
         if text is None:
-            if self.required:
-                raise MISSING_PARAMETER(name=self.name, where=self.name, hint=_case_hint(self.name, parameters))
+            self._check_presence(self.name, parameters)
             return None
         if not text and self.if_empty is not None:
             raise self.if_empty()
         return _READERS[self.kind](text, self.name)
 
-    def _read_list(self, parameters: Mapping[str, str]) -> list[Any] | None:
+    def _read_list(self, parameters: Mapping[str, str], names: str) -> object:
         prefix = f"{self.name}."
-        there = sum(map(str.startswith, parameters, repeat(prefix)))
+        there = names.count(f"&{prefix}")
         if not there:
-            if self.required:
-                raise MISSING_PARAMETER(name=self.name, where=f"{prefix}1", hint=_case_hint(f"{prefix}1", parameters))
+            self._check_presence(f"{prefix}1", parameters)
             return None
         if self.item is str:
-            return _read_texts(parameters, prefix, there)
-        return _read_rows(parameters, prefix, self.item)
+            return read_texts(parameters, prefix, there)
+        fields = {wire_name(field): field not in self.item._field_defaults for field in self.item._fields}
+        return [self.item(*row) for row in read_rows(parameters, prefix, there, fields)]
+
+    def _check_presence(self, where: str, parameters: Mapping[str, str]) -> None:
+        if self.required:
+            raise MISSING_PARAMETER(name=self.name, where=where, hint=_case_hint(where, parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class Operation:
 
         Parameters it does not know are ignored.
         """
-        values = {parameter.argument: parameter.read(parameters) for parameter in self.parameters}
+        names = "&" + "&".join(parameters)
+        values = {parameter.argument: parameter.read(parameters, names) for parameter in self.parameters}
         return {argument: value for argument, value in values.items() if value is not None}
 
 
@@ -167,49 +168,6 @@ _READERS: Final[dict[type, Callable[[str, str], object]]] = {
     int: _read_integer,
     bool: _read_boolean,
 }
-
-
-@lru_cache(maxsize=16)
-def _numbered(prefix: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}{number}" for number in range(1, _PREPARED + 1))
-
-
-def _read_texts(parameters: Mapping[str, str], prefix: str, there: int) -> list[str]:
-    """Return the `there` values under `prefix`.
-
-    That many keys, all of 1…N among them, leave room for no other.
-    """
-    keys: Iterable[str] = _numbered(prefix)[:there]
-    if there > _PREPARED:
-        keys = (f"{prefix}{number}" for number in range(1, there + 1))
-    try:
-        return [parameters[key] for key in keys]
-    except KeyError as missing:
-        raise refuse_parameter(missing.args[0], f"{prefix}N is numbered from 1 without gaps.") from None
-
-
-def _read_rows(parameters: Mapping[str, str], prefix: str, row_type: Any) -> list[Any]:  # noqa: ANN401 (a class of named tuples)
-    fields = [(wire_name(field), field in row_type._field_defaults) for field in row_type._fields]
-    rows: list[Any] = []
-    for number in count(1):
-        values = [parameters.get(f"{prefix}{number}.{name}") for name, _ in fields]
-        if not any(value is not None for value in values):
-            break
-        for value, (name, optional) in zip(values, fields, strict=True):
-            if value is None and not optional:
-                raise MISSING_PARAMETER(name=name, where=f"{prefix}{number}.{name}", hint="")
-        rows.append(row_type(*values))
-    _refuse_strays(parameters, prefix, len(rows), [name for name, _ in fields])
-    return rows
-
-
-def _refuse_strays(parameters: Mapping[str, str], prefix: str, rows: int, fields: list[str]) -> None:
-    names = [name for name in parameters if name.startswith(prefix)]
-    for name in names:
-        number, _, field = name.removeprefix(prefix).partition(".")
-        if not field or _NUMBER.fullmatch(number) is None or int(number) > rows:
-            listed = " or ".join(f"{prefix}N.{known}" for known in fields)
-            raise refuse_parameter(name, f"Send {listed}, with N numbered from 1 without gaps.")
 
 
 def _case_hint(name: str, parameters: Mapping[str, str]) -> str:

@@ -49,8 +49,10 @@ def decode(*texts: bytes) -> dict[str, str]:
     text = b"&".join(filter(None, texts)).decode("ascii")
     if not text:
         return {}
-    # Neither character separates anything, so both can be decoded everywhere at once.
-    flat = text.replace("%3A", ":").replace("%40", "@").replace("=", "&").split("&")
+    if "%" in text:
+        # Neither character separates anything, so both can be decoded everywhere at once.
+        text = text.replace("%3A", ":").replace("%40", "@")
+    flat = text.replace("=", "&").split("&")
     names, values = flat[::2], flat[1::2]
     if "%" in text:
         names = [_unquote(name, name) if "%" in name else name for name in names]

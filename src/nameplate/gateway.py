@@ -56,12 +56,19 @@ class Gateway:
         self._registry = registry
 
     def answer(self, request: Request) -> Response:
-        """Answer one call."""
-        begun = self.begin(request)
+        """Answer one call, in a thread."""
+        begun = self._answer(request, is_alone=True)
         return begun if isinstance(begun, Response) else begun()
 
     def begin(self, request: Request) -> Response | Later:
-        """Answer one call, as far as the event loop may do it."""
+        """Answer one call as far as the event loop may; `commit` must follow before the answer is sent."""
+        return self._answer(request, is_alone=False)
+
+    def commit(self) -> None:
+        """Remember the nonces of all calls that were begun. Raises if that fails: they must not be answered then."""
+        self._registry.store.nonces.commit()
+
+    def _answer(self, request: Request, *, is_alone: bool) -> Response | Later:
         try:
             texts = _read(request)
             parameters = decode(*texts)
@@ -69,7 +76,7 @@ class Gateway:
             return self.refuse(request, refused)
         form = Format.JSON if request.is_acs3 else _FORMATS.get(parameters.get("Format", "XML").upper(), Format.XML)
         envelope = Envelope(form, _common(request, parameters, "Action"), _mint_request_id(), request.host)
-        return _guard(envelope, lambda: self._perform(request, texts, parameters, envelope))
+        return _guard(envelope, lambda: self._perform(request, texts, parameters, envelope, is_alone=is_alone))
 
     def refuse(self, request: Request, refused: RefusedError) -> Response:
         """Answer a request that cannot be read to its end, in the format that it seems to ask for."""
@@ -84,11 +91,19 @@ class Gateway:
         return operation is not None and operation.inline
 
     def _perform(
-        self, request: Request, texts: tuple[bytes, bytes], parameters: dict[str, str], envelope: Envelope
+        self,
+        request: Request,
+        texts: tuple[bytes, bytes],
+        parameters: dict[str, str],
+        envelope: Envelope,
+        *,
+        is_alone: bool,
     ) -> Response | Later:
         _check_presence(request, parameters)
         claim = read_acs3(request, texts[0]) if request.is_acs3 else read_v1(request.method, texts, parameters)
         key = authenticate(self._registry, claim)
+        if is_alone:
+            self.commit()
         call = Call(self._registry, envelope.action, key.account_id, key.role)
         operation = _find(call, _common(request, parameters, "Version"))
         answer = operation.function(call, **operation.bind(parameters))

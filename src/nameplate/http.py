@@ -5,6 +5,7 @@ threads. A hop to a thread costs more than such a read.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,9 +16,9 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
 from nameplate.reference import errors_page
@@ -26,6 +27,8 @@ from nameplate.wire.request import Request
 
 _THREADS: Final = 8
 _MOST_WAITING: Final = 128
+
+_log = logging.getLogger(__name__)
 
 
 class OpenApi:
@@ -36,6 +39,7 @@ class OpenApi:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._bodies = Bodies()
         self._waiting = 0
+        self._committing: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -48,6 +52,9 @@ class OpenApi:
             response.headers["connection"] = "close"
         except ClientGoneError:
             return
+        except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
+            _log.exception("A call could not be answered.")
+            response = self._gateway.refuse(head, INTERNAL_ERROR())
         await _send(response, send)
 
     def close(self) -> None:
@@ -61,9 +68,27 @@ class OpenApi:
             if not self._gateway.is_inline(request):
                 return await self._in_thread(partial(self._gateway.answer, request))
             begun = self._gateway.begin(request)
+            await self._committed()
             return begun if isinstance(begun, Response) else await self._in_thread(begun)
         finally:
             self._bodies.let_go(body)
+
+    async def _committed(self) -> None:
+        """Wait until what was begun in this turn of the event loop is committed, all at once."""
+        if self._committing is None:
+            loop = asyncio.get_running_loop()
+            self._committing = loop.create_future()
+            loop.call_soon(self._commit, self._committing)
+        await self._committing
+
+    def _commit(self, committing: asyncio.Future[None]) -> None:
+        self._committing = None
+        try:
+            self._gateway.commit()
+        except Exception as error:  # noqa: BLE001 (raised again to every call that waits)
+            committing.set_exception(error)
+        else:
+            committing.set_result(None)
 
     async def _in_thread(self, make: Callable[[], Response]) -> Response:
         if self._waiting >= _MOST_WAITING:
@@ -75,15 +100,15 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi) -> Starlette:
+def make_app(openapi: OpenApi) -> ASGIApp:
     """Return the application: the signed OpenAPI on `/`, and what is beside it."""
-    return Starlette(
-        routes=[
-            Route("/", openapi),
-            Route("/errors", _errors),
-            Route("/healthz", _health),
-        ]
-    )
+    beside = Starlette(routes=[Route("/errors", _errors), Route("/healthz", _health)])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # A router and two layers of middleware cost as much as reading a batch's state.
+        await (openapi if scope["path"] == "/" else beside)(scope, receive, send)
+
+    return app
 
 
 async def _health(_: HttpRequest) -> HttpResponse:

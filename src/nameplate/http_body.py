@@ -34,6 +34,8 @@ class Bodies:
         Raises a refusal for one that is too large, without keeping it, for one that does not arrive, and when too much
         is held already. Raises ClientGoneError.
         """
+        if "transfer-encoding" not in head.headers and head.headers.get("content-length", "0") == "0":
+            return b""
         parts: list[bytes] = []
         is_read = False
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nameplate.store.database import Database
-from nameplate.store.nonces import Nonces
+from nameplate.store.nonces import Nonces, NoncesLostError
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -35,8 +35,20 @@ def test_a_nonce_is_remembered_for_31_minutes(database: Database, start: int) ->
 
 
 def test_a_nonce_is_remembered_by_the_next_process(database: Database) -> None:
-    Nonces(database).take("key", "nonce", 0)
+    nonces = Nonces(database)
+    nonces.take("key", "nonce", 0)
+    nonces.commit()
     assert not Nonces(database).take("key", "nonce", 0)
+
+
+def test_one_commit_is_for_every_nonce_that_was_taken(database: Database) -> None:
+    nonces = Nonces(database)
+    nonces.take("key", "1", 0)
+    nonces.take("key", "2", 0)
+    nonces.commit()
+    nonces.commit()
+    again = Nonces(database)
+    assert [again.take("key", nonce, 0) for nonce in ("1", "2", "3")] == [False, False, True]
 
 
 def test_of_many_callers_with_one_nonce_one_gets_it(database: Database) -> None:
@@ -51,8 +63,10 @@ def test_old_nonces_are_forgotten(database: Database, tmp_path: Path) -> None:
     nonces = Nonces(database)
     for number in range(500):
         nonces.take("key", str(number), 0)
+        nonces.commit()
     for number in range(600):
         nonces.take("key", f"later {number}", 120 * MINUTE)
+        nonces.commit()
     with sqlite3.connect(tmp_path / "nonces.db") as connection:
         (oldest,) = connection.execute("SELECT min(slot) FROM nonce").fetchone()
     connection.close()
@@ -65,6 +79,8 @@ def test_what_goes_wrong_is_told_to_the_caller_and_leaves_no_transaction(databas
         connection.execute("ALTER TABLE nonce RENAME TO gone")
     with pytest.raises(sqlite3.OperationalError):
         nonces.take("key", "nonce", 0)
+    with pytest.raises(NoncesLostError):
+        nonces.commit()
     with connection:
         connection.execute("ALTER TABLE gone RENAME TO nonce")
     connection.close()

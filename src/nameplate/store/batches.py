@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select
 
-from nameplate.domain.batch import ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
+from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.schema import batch, part, part_names, product, refusal
+
+_FINAL_KEPT: Final = 10_000
 
 
 class LeaseLostError(Exception):
@@ -82,6 +84,7 @@ class Batches:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._final: dict[int, Batch] = {}
         columns = [batch.c[name] for name in ("id", "account_id", "product_id")]
         columns += [
             product.c.key,
@@ -123,11 +126,20 @@ class Batches:
 
     def find(self, batch_id: int) -> Batch | None:
         """Return a batch, or None."""
+        final = self._final.get(batch_id)
+        if final is not None:
+            return final
         row = self._find.row(batch_id=batch_id)
         if row is None:
             return None
         number, account_id, product_id, key, state, is_named, *counts = row
-        return Batch(number, account_id, product_id, key, State(state), bool(is_named), *counts)
+        found = Batch(number, account_id, product_id, key, State(state), bool(is_named), *counts)
+        if not FOLLOWERS[found.state]:
+            # It cannot change any more, and is what callers ask for most.
+            if len(self._final) >= _FINAL_KEPT:
+                self._final.clear()
+            self._final[batch_id] = found
+        return found
 
     def names(self, batch_id: int) -> list[str]:
         """Return the names that were sent, in order.

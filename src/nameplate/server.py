@@ -127,6 +127,7 @@ def _run(openapi: OpenApi, gateway: Gateway, listener: socket.socket, say: Calla
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
     # uvicorn raises the signal that stopped it once more when it has finished; then it must do nothing.

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         description="64 hexadecimal digits that seal what is secret; by default the file master.key.",
     )
     region: str = Field("cn-shanghai", description="Region that device details report.")
-    workers: int = Field(1, ge=0, le=16, description="Embedded workers; 0 leaves the work to `nameplate worker`.")
+    workers: int = Field(2, ge=0, le=16, description="Embedded workers; 0 leaves the work to `nameplate worker`.")
     lease: float = Field(10.0, gt=0, le=3600, description="Seconds for which a worker holds a part of a batch.")
     strict: bool = Field(default=False, description="Refuse a call with too many names instead of leaving some out.")
     name_check: NameCheck = Field(NameCheck.ASYNC, description="Refuse bad names in the check, or (sync) in the call.")

@@ -80,13 +80,17 @@ class Worker:
 
     def _check(self, claim: Claim) -> None:
         assert claim.names is not None
+        names = orjson.loads(claim.names)
         nicknames = None if claim.nicknames is None else orjson.loads(claim.nicknames)
-        refused = {row.ordinal: row for row in refuse_rows(orjson.loads(claim.names), nicknames)}
-        for ordinal in bulk.taken(self._store.database, claim.product_id, claim.names):
-            refused.setdefault(ordinal, RefusedRow(ordinal, TAKEN_NAME))
-        rows = [refused[ordinal] for ordinal in sorted(refused)]
+        refused = {row.ordinal: row for row in refuse_rows(names, nicknames)}
+        # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
+        taken = bulk.taken(self._store.database, claim.product_id, names)
+        if taken:
+            for ordinal, name in enumerate(names):
+                if name in taken:
+                    refused.setdefault(ordinal, RefusedRow(ordinal, TAKEN_NAME))
         with self._store.database.transaction() as connection:
-            self._store.batches.finish(connection, claim, rows)
+            self._store.batches.finish(connection, claim, [refused[ordinal] for ordinal in sorted(refused)])
 
     def _create(self, claim: Claim) -> None:
         first = first_id(claim.batch_id) + claim.first

@@ -144,11 +144,11 @@ class Connection(sqlite3.Connection):
 class WarmServer(Server):
     """A server to be started often: forked, in a tenth of the time, from a process that has everything imported.
 
-    It is a process like any other, and is killed like any other.
+    It is a process like any other, and is killed like any other. It has one worker, so that its points come in order.
     """
 
     def __init__(self, data_dir: Path, *, lease: str) -> None:
-        super().__init__(data_dir, program=PROGRAM, lease=lease)
+        super().__init__(data_dir, program=PROGRAM, lease=lease, workers="1")
         self._pid = 0
         self._code: int | None = None
 

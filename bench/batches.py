@@ -1,0 +1,80 @@
+"""Batches as a client drives them: submit, poll until checked, register, poll until created."""
+
+import queue
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from bench.calls import Connection, sign, sign_check, sign_status
+
+_REFUSED: Final = ("CHECK_FAILED", "CREATE_FAILED")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long one batch took, in seconds: the call that submits it, and everything from there to CREATE_SUCCESS."""
+
+    apply_id: int
+    submit: float
+    total: float
+
+
+def register(connection: Connection, product: str, check: bytes, poll: float) -> Timing:
+    """Take one batch, whose first call is signed already, to CREATE_SUCCESS."""
+    began = time.perf_counter()
+    apply_id = int(connection.call(check)["Data"]["ApplyId"])
+    submitted = time.perf_counter()
+    _wait(connection, product, apply_id, "CHECK_SUCCESS", poll)
+    connection.call(sign("BatchRegisterDeviceWithApplyId", {"ProductKey": product, "ApplyId": str(apply_id)}))
+    _wait(connection, product, apply_id, "CREATE_SUCCESS", poll)
+    return Timing(apply_id, submitted - began, time.perf_counter() - began)
+
+
+def register_all(port: int, product: str, checks: Sequence[bytes], at_once: int, poll: float) -> list[Timing]:
+    """Take every batch to CREATE_SUCCESS, so many at once, each on a connection that is kept."""
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    for check in checks:
+        waiting.put(check)
+
+    def work() -> list[Timing]:
+        timings: list[Timing] = []
+        with Connection(port) as connection:
+            while True:
+                try:
+                    check = waiting.get_nowait()
+                except queue.Empty:
+                    return timings
+                timings.append(register(connection, product, check, poll))
+
+    with ThreadPoolExecutor(at_once) as pool:
+        workers = [pool.submit(work) for _ in range(at_once)]
+        return [timing for worker in workers for timing in worker.result()]
+
+
+def check_one(port: int, product: str) -> int:
+    """Check one batch of a few names and return its ApplyId: a batch that is under way, to be asked about."""
+    with Connection(port) as connection:
+        check = sign_check(product, [f"first-{number:03}" for number in range(10)])
+        apply_id = int(connection.call(check)["Data"]["ApplyId"])
+        _wait(connection, product, apply_id, "CHECK_SUCCESS", 0.01)
+        return apply_id
+
+
+def register_one(port: int, product: str) -> int:
+    """Register one batch of a few devices and return its ApplyId: a batch that is finished, to be asked about."""
+    with Connection(port) as connection:
+        check = sign_check(product, [f"second-{number:03}" for number in range(10)])
+        return register(connection, product, check, 0.01).apply_id
+
+
+def _wait(connection: Connection, product: str, apply_id: int, state: str, poll: float) -> None:
+    while True:
+        time.sleep(poll)
+        found = connection.call(sign_status(product, apply_id))["Data"]["Status"]
+        if found == state:
+            return
+        if found in _REFUSED:
+            message = f"Batch {apply_id} ended in {found}."
+            raise RuntimeError(message)

@@ -1,0 +1,127 @@
+"""Devices per second, from names to CREATE_SUCCESS, and what the server's memory is like afterwards."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+from bench import bare
+from bench.batches import Timing, register, register_all
+from bench.calls import ROWS, Connection, scattered, sequential, sign_check
+from bench.figure import Figure, Plan, percentile
+from bench.servers import Installation, cpu_seconds, memory
+
+_GROUP: Final = "registration"
+_AT_ONCE: Final = 4
+_POLL_SECONDS: Final = 0.02
+_ALONE_POLL_SECONDS: Final = 0.002
+_KINDS: Final[dict[str, Callable[[int], list[str]]]] = {"sequential": sequential, "random": scattered}
+_BARE: Final = "bare executemany"
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """What was measured of one kind of names, round by round."""
+
+    rates: list[float] = field(default_factory=list)
+    bare_rates: list[float] = field(default_factory=list)
+    submits: list[list[float]] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+    bare_batches: list[float] = field(default_factory=list)
+    bare_alone: list[float] = field(default_factory=list)
+    idle: list[dict[str, float]] = field(default_factory=list)
+    loaded: list[dict[str, float]] = field(default_factory=list)
+    server_cores: list[float] = field(default_factory=list)
+    client_cores: list[float] = field(default_factory=list)
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Measure both kinds of names; each round is a new installation and a new database."""
+    installation = Installation(plan.scratch)
+    count, alone = plan.size(40, 10), plan.size(10, 4)
+    measured: dict[str, _Rounds] = {}
+    for kind, names in _KINDS.items():
+        plan.say(f"{_GROUP}, {kind} names: signing {count + alone} calls")
+        batches = [names(number) for number in range(count + alone)]
+        checks = [sign_check(installation.product, batch) for batch in batches]
+        rounds = measured[kind] = _Rounds()
+        for _ in plan.each_round(f"{_GROUP}, {kind} names"):
+            _register(installation, checks[:count], checks[count:], rounds)
+            with installation.copy() as directory:
+                seconds = bare.insert(directory, batches)
+            rounds.bare_rates.append(ROWS * count / sum(seconds[:count]))
+            rounds.bare_batches.append(median(seconds[:count]))
+            rounds.bare_alone.append(median(seconds[count:]))
+    return [figure for kind, rounds in measured.items() for figure in _figures(kind, rounds, count)] + _memory(measured)
+
+
+def _register(installation: Installation, checks: list[bytes], alone: list[bytes], rounds: _Rounds) -> None:
+    with installation.serving() as server:
+        rounds.idle.append(memory(server))
+        cpu, own, began = cpu_seconds(server), time.process_time(), time.perf_counter()
+        timings = register_all(server.port, installation.product, checks, _AT_ONCE, _POLL_SECONDS)
+        seconds = time.perf_counter() - began
+        rounds.server_cores.append((cpu_seconds(server) - cpu) / seconds)
+        rounds.client_cores.append((time.process_time() - own) / seconds)
+        rounds.loaded.append(memory(server))
+        rounds.rates.append(ROWS * len(checks) / seconds)
+        rounds.submits.append([timing.submit * 1000 for timing in timings])
+        rounds.alone.append(median(timing.total for timing in _one_by_one(server.port, installation.product, alone)))
+
+
+def _one_by_one(port: int, product: str, checks: list[bytes]) -> list[Timing]:
+    with Connection(port) as connection:
+        return [register(connection, product, check, _ALONE_POLL_SECONDS) for check in checks]
+
+
+def _figures(kind: str, rounds: _Rounds, count: int) -> list[Figure]:
+    note = (
+        f"{count} batches of {ROWS:,} over HTTP, {_AT_ONCE} at once, each polled every {_POLL_SECONDS * 1000:.0f} ms, "
+        "until CREATE_SUCCESS; client and server share the cores. The baseline is one durable transaction per batch, "
+        "the same rows into the same schema with the same pragmas."
+    )
+    shared = (
+        f"Of the cores the server used {median(rounds.server_cores):.2f} and the client "
+        f"{median(rounds.client_cores):.2f} ({kind} names)."
+    )
+    bare_batch = [seconds * 1000 for seconds in rounds.bare_batches]
+    one = f"one {_BARE}"
+    figures = [
+        Figure(_GROUP, f"{kind} names", "devices/s", rounds.rates, _BARE, rounds.bare_rates, 0.5, note),
+        *(
+            Figure(
+                _GROUP,
+                f"{kind} names, submit call, p{percent}",
+                "ms",
+                [percentile(submits, percent) for submits in rounds.submits],
+                one,
+                bare_batch,
+                note=shared,
+            )
+            for percent in (50, 99)
+        ),
+    ]
+    alone = [seconds * 1000 for seconds in rounds.alone]
+    bare_alone = [seconds * 1000 for seconds in rounds.bare_alone]
+    lone_note = (
+        "Submit to CREATE_SUCCESS, one batch at a time on top of the others, polled every "
+        f"{_ALONE_POLL_SECONDS * 1000:.0f} ms."
+    )
+    name = f"{kind} names, one batch alone, p50"
+    return [*figures, Figure(_GROUP, name, "ms", alone, one, bare_alone, note=lone_note)]
+
+
+def _memory(measured: dict[str, _Rounds]) -> list[Figure]:
+    every = list(measured.values())
+    return [
+        Figure(
+            _GROUP,
+            f"server's memory afterwards, {field_name}",
+            "MiB",
+            [status[field_name] for rounds in every for status in rounds.loaded],
+            "before",
+            [status[field_name] for rounds in every for status in rounds.idle],
+        )
+        for field_name in ("VmRSS", "VmHWM")
+    ]

@@ -1,8 +1,7 @@
 """Signature nonces: each is taken once, across restarts too.
 
-They are kept beside the registry and not in it: a nonce has to survive a crash but not a power loss, and forgetting is
-a delete of whole slots of time. A commit is for everyone who has taken a nonce
-since the last one.
+They are kept beside the registry and not in it: a nonce has to survive a crash but not a power loss. A commit is for
+everyone who has taken a nonce since the last one. Old ones are forgotten a slice of the table at a time.
 """
 
 import sqlite3
@@ -10,28 +9,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import cycle
 from typing import Final
 
 from nameplate.store.database import Database
 from nameplate.store.schema import nonce_metadata
 
-_SLOT_SECONDS: Final = 1_000
-_SLOTS_KEPT: Final = 2
-"""Beside the present one: at least 2,000 seconds are remembered.
+_KEPT_SECONDS: Final = 31 * 60
+"""Longer than any timestamp is good for: 15 minutes before and 15 after its time."""
 
-A timestamp is good for 1,800.
-"""
-
-_PURGED_AT_ONCE: Final = 1_000
-_PURGE_EVERY: Final = 256
-
+_SLICES: Final = 4_096
+_PURGE_EVERY: Final = 16
 
 _TAKE: Final = """
-INSERT INTO nonce (slot, digest) SELECT ?1, ?2
-WHERE NOT EXISTS (SELECT 1 FROM nonce WHERE slot IN (?1 + 1, ?1 - 1, ?1 - 2) AND digest = ?2)
-ON CONFLICT DO NOTHING
+INSERT INTO nonce (digest, taken_at) VALUES (?1, ?2)
+ON CONFLICT (digest) DO UPDATE SET taken_at = ?2 WHERE taken_at <= ?2 - ?3
 """
-_PURGE: Final = "DELETE FROM nonce WHERE (slot, digest) IN (SELECT slot, digest FROM nonce WHERE slot < ? LIMIT ?)"
+_PURGE: Final = "DELETE FROM nonce WHERE digest >= ? AND digest < ? AND taken_at <= ?"
 
 
 class NoncesLostError(Exception):
@@ -46,6 +40,7 @@ class Nonces:
         self._connection = database.writer()
         self._lock = threading.Lock()
         self._commits = 0
+        self._slices = cycle(range(_SLICES))
         self._was_rolled_back = False
 
     def take(self, key_id: str, nonce: str, now: int) -> bool:
@@ -53,14 +48,14 @@ class Nonces:
 
         It is remembered by the next `commit`, whoever calls it. `now` is in milliseconds.
         """
-        slot = now // 1000 // _SLOT_SECONDS
+        second = now // 1000
         digest = blake2b(f"{key_id}\0{nonce}".encode(), digest_size=16).digest()
         with self._lock, self._rolling_back():
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._was_rolled_back = False
-                self._purge(slot)
-            return self._connection.execute(_TAKE, (slot, digest)).rowcount == 1
+                self._purge(second)
+            return self._connection.execute(_TAKE, (digest, second, _KEPT_SECONDS)).rowcount == 1
 
     def commit(self) -> None:
         """Remember every nonce that was taken. Raises if they could not be: their calls must not be answered."""
@@ -80,7 +75,9 @@ class Nonces:
             self._connection.rollback()
             raise
 
-    def _purge(self, slot: int) -> None:
+    def _purge(self, second: int) -> None:
         self._commits += 1
         if self._commits % _PURGE_EVERY == 0:
-            self._connection.execute(_PURGE, (slot - _SLOTS_KEPT, _PURGED_AT_ONCE))
+            start = next(self._slices)
+            first, last = (number.to_bytes(3, "big") for number in (start << 12, (start + 1 << 12) - 1))
+            self._connection.execute(_PURGE, (first, last + b"\xff" * 13, second - _KEPT_SECONDS))

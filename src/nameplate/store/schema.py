@@ -205,7 +205,7 @@ client_token: Final = Table(
 nonce: Final = Table(
     "nonce",
     nonce_metadata,
-    Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("digest", LargeBinary, primary_key=True),
+    Column("taken_at", Integer, nullable=False, comment="in seconds"),
     sqlite_with_rowid=False,
 )

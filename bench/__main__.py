@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bench import mixed, queries, registration, wire
 from bench.figure import Figure, Plan
+from bench.neighbours import Neighbours
 from bench.report import machine, print_table, write_json
 
 _MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
@@ -35,12 +36,18 @@ def main() -> int:
     with TemporaryDirectory(prefix="nameplate-bench-") as scratch, progress.status("starting") as status:
         plan = Plan(rounds, options.quick, Path(scratch), status.update)
         about = machine(plan.scratch)
+        neighbours = {}
         for name in options.only or _MEASURES:
+            watch = Neighbours()
             figures += _MEASURES[name](plan)
-    write_json(options.json, about, {"rounds": rounds, "quick": options.quick}, figures)
+            neighbours[name] = watch.cores()
+    plan_json = {"rounds": rounds, "quick": options.quick, "cores_used_by": neighbours}
+    write_json(options.json, about, plan_json, figures)
     print_table(console, about, figures)
+    shares = ", ".join(f"{name} {cores['other_processes']:.2f}" for name, cores in neighbours.items())
+    console.print(f"\nCores that other processes used meanwhile: {shares}.", highlight=False)
     seconds = time.perf_counter() - began
-    console.print(f"\n{rounds} rounds in {seconds:.0f} s; every round is in {options.json}.", highlight=False)
+    console.print(f"{rounds} rounds in {seconds:.0f} s; every round is in {options.json}.", highlight=False)
     return 0
 
 

@@ -33,6 +33,7 @@ _VERSION: Final = "2018-01-20"
 _METHODS: Final = ("GET", "POST")
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_PARAMETERS: Final = 100_000
+_FORMATS: Final = {"JSON": Format.JSON, "XML": Format.XML}
 _SMALL: Final = 16_384
 _ACTION: Final = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,64})")
 _FORMAT: Final = re.compile(rb"(?:^|&)Format=([A-Za-z]+)")
@@ -40,7 +41,6 @@ _FORMAT: Final = re.compile(rb"(?:^|&)Format=([A-Za-z]+)")
 _Made = TypeVar("_Made")
 
 _log = logging.getLogger(__name__)
-
 
 Later = Callable[[], Response]
 """The rest of a call that takes too long for the event loop: to be called in a thread."""
@@ -112,9 +112,6 @@ class Gateway:
         return _succeed(envelope, call, answer)
 
 
-_FORMATS: Final = {"JSON": Format.JSON, "XML": Format.XML}
-
-
 def _guard(envelope: Envelope, make: Callable[[], _Made]) -> _Made | Response:
     """Return what `make` makes, or the refusal that it raises."""
     try:
@@ -141,7 +138,7 @@ def _read(request: Request) -> tuple[bytes, bytes]:
     if request.body and content_type != _FORM:
         raise CONTENT_TYPE_NOT_VALID()
     if request.query.count(b"&") + request.body.count(b"&") > _MOST_PARAMETERS:
-        raise REQUEST_TOO_LARGE(limit=8 * 1024 * 1024)
+        raise REQUEST_TOO_LARGE(limit=f"{_MOST_PARAMETERS} parameters")
     return canonical(request.query), canonical(request.body)
 
 

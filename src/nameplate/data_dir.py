@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Final
 
 from nameplate.domain.secrets import KEY_BYTES, MasterKey, WrongMasterKeyError, mint_key
@@ -50,12 +51,22 @@ def master_key(settings: Settings, installation: Installation) -> tuple[MasterKe
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner can read, and make sure that it is on disk."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a new file that only its owner can read: whole and on disk under its name, or not at all."""
+    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike a rename, a link fails if another process was first.
+        Path(path).hardlink_to(name)
+    finally:
+        Path(name).unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _find_master_key(settings: Settings, *, may_mint: bool) -> bytes:

@@ -22,7 +22,7 @@ from nameplate.http_body import MAX_BYTES
 from nameplate.http_protocol import bounded_protocol
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
-from nameplate.store.database import UnsupportedDatabaseError
+from nameplate.store.database import UnusableDatabaseError
 from nameplate.store.store import Store
 from nameplate.worker import Worker, Workers
 
@@ -45,7 +45,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
     prepare(settings)
     try:
         store = Store(database_url(settings), settings.data_dir)
-    except UnsupportedDatabaseError as error:
+    except UnusableDatabaseError as error:
         raise StartError(str(error)) from None
     try:
         master, iot_id_key = master_key(settings, store.installation)

@@ -163,3 +163,18 @@ def test_every_setting_is_an_option_unless_it_is_secret() -> None:
         is_secret = "SecretStr" in str(field.annotation)
         assert (f"--{name.replace('_', '-')}" in shown) != is_secret
         assert (f"NAMEPLATE_{name.upper()}" in shown) != is_secret
+
+
+def test_a_database_that_cannot_be_opened_is_said(data_dir: Path) -> None:
+    (data_dir / "nameplate.db").mkdir(parents=True)
+    ended = run("serve", "--data-dir", str(data_dir), "--port", "0")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("nameplate: The database cannot be opened: ")
+
+
+def test_a_file_that_is_no_database_is_said(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "nameplate.db").write_text("this is not a database " * 1_000)
+    ended = run("serve", "--data-dir", str(data_dir), "--port", "0")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("nameplate: The database cannot be opened: ")

@@ -21,8 +21,8 @@ _CHECKPOINT_PAGES: Final = 16_000
 _WRITER_CACHE_KIB: Final = 65_536
 
 
-class UnsupportedDatabaseError(Exception):
-    """The URL names a database that Nameplate does not run on."""
+class UnusableDatabaseError(Exception):
+    """The URL names a database that Nameplate does not run on, or that cannot be opened."""
 
 
 class Database:
@@ -36,7 +36,7 @@ class Database:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or not parsed.database:
             message = f"Nameplate runs on a SQLite file (sqlite:////path/to/file); it cannot use {parsed.drivername!r}."
-            raise UnsupportedDatabaseError(message)
+            raise UnusableDatabaseError(message)
         self.path = Path(parsed.database)
         _make_private(self.path)
         self._synchronous = "FULL" if durable else "NORMAL"

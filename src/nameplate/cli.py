@@ -33,6 +33,7 @@ keys = typer.Typer(no_args_is_help=True, help="Access keys: who may call.")
 app.add_typer(keys, name="keys")
 
 _USAGE: Final = 2
+_PIPED_WIDTH: Final = 160
 _MOST_SECONDS: Final = 12 * 3600
 
 
@@ -121,10 +122,19 @@ def list_keys(
         return
     # An id that is cut short cannot be copied.
     widest = max((len(row["id"]) for row in rows), default=0)
-    table = Table(Column("id", min_width=widest, no_wrap=True), "account", "role", "state", "expires", "created")
+    table = Table(
+        Column("id", min_width=widest, no_wrap=True),
+        "account",
+        "role",
+        "state",
+        "expires",
+        "created",
+        box=None,
+        pad_edge=False,
+    )
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
 
 
 @keys.command("create")

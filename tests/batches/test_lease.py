@@ -1,16 +1,12 @@
 """A worker holds a part for as long as its lease. What it does when it has lost it changes nothing."""
 
-import os
-import signal
 import sqlite3
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import pytest
 
@@ -20,16 +16,13 @@ from nameplate.domain.batch import State
 from nameplate.domain.device import IotIds, first_id
 from nameplate.operations.batches import batch_check_device_names, batch_register_device
 from nameplate.operations.products import create_product
-from nameplate.server import clock, make_workers, open_registry
+from nameplate.server import make_workers, open_registry
 from nameplate.settings import Settings
 from nameplate.store import bulk
 from nameplate.store.access_keys import NewAccessKey
 from nameplate.store.batches import Claim, LeaseLostError
 from nameplate.worker import Worker
-from tests.support import batch
-from tests.support.killer import PROGRAM, Order, Trap
-from tests.support.server import Server
-from tests.support.signer import Client
+from tests.support.disk import dump, read, wait_until
 
 NOW: Final = 1_000_000
 LEASE: Final = 1_000
@@ -97,24 +90,6 @@ def site(data_dir: Path) -> Iterator[Site]:
         assert key is not None
         made = create_product(Call(registry, "CreateProduct", key.account_id, Role.ADMIN), "pumps", 0)
         yield Site(registry, settings, key.account_id, made["ProductKey"])
-
-
-def dump(data_dir: Path) -> list[str]:
-    """Everything in the database."""
-    with closing(sqlite3.connect(f"file:{data_dir / 'nameplate.db'}?mode=ro", uri=True)) as connection:
-        return list(connection.iterdump())
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def read(data_dir: Path, sql: str, *values: object) -> list[Any]:
-    with closing(sqlite3.connect(f"file:{data_dir / 'nameplate.db'}?mode=ro", uri=True)) as connection:
-        return connection.execute(sql, values).fetchall()
 
 
 def test_a_part_is_held_until_its_lease_has_run_out(site: Site) -> None:
@@ -257,108 +232,3 @@ def test_two_workers_never_do_a_part_twice(site: Site, *, share_a_store: bool) -
     audit = read(site.settings.data_dir, "SELECT what, batch_id, count(*) FROM audit GROUP BY what, batch_id")
     assert sorted(audit) == sorted((what, number, 1) for what in ("claimed", "done") for number in numbers)
     assert read(site.settings.data_dir, "SELECT count(*) FROM device") == [(40 * 20,)]
-
-
-class WorkerProcess:
-    """`nameplate worker` beside a server, with a trap to be killed or stopped in."""
-
-    def __init__(self, server: Server, directory: Path) -> None:
-        directory.mkdir()
-        self.trap = Trap(directory / "trap")
-        self._log = directory / "log"
-        settings = {"NAMEPLATE_LEASE": server.settings["lease"], "NAMEPLATE_WORKERS": "1"}
-        environment = {**os.environ, **self.trap.environment, **settings}
-        command = [*PROGRAM, "worker", "--data-dir", str(server.data_dir)]
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-
-    def __enter__(self) -> Self:
-        assert self.process.stdout is not None
-        assert "nameplate worker is ready" in self.process.stdout.readline(), self.log
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(PATIENCE)
-
-
-@pytest.fixture
-def server(data_dir: Path) -> Iterator[Server]:
-    """A server that leaves the work to others."""
-    running = Server(data_dir, workers="0", lease=str(LEASE / 1000)).start()
-    yield running
-    assert running.stop() == 0
-    assert "Traceback" not in running.log
-
-
-def test_a_killed_workers_part_is_taken_over_within_its_lease_and_a_second(
-    server: Server, root: Client, product: str, tmp_path: Path
-) -> None:
-    """The batches keep both workers busy; the first one is killed before it has created its first device."""
-    with WorkerProcess(server, tmp_path / "first") as first, WorkerProcess(server, tmp_path / "second") as second:
-        first.trap.arm(Order(1, start="INSERT INTO device"))
-        numbers = [mint_names(root, product, 10_000) for _ in range(8)]
-        assert first.process.wait(PATIENCE) == -signal.SIGKILL
-        assert "Traceback" not in first.log, first.log
-        [(taken_over, until)] = read(
-            server.data_dir, "SELECT batch_id, leased_until FROM part WHERE owner LIKE ?", f"%:{first.process.pid}:%"
-        )
-        assert batch.wait(root, product, taken_over)["Status"] == "CREATE_SUCCESS"
-        assert until <= clock() < until + 1_000
-        for number in numbers:
-            assert batch.wait(root, product, number)["Status"] == "CREATE_SUCCESS"
-        assert read(server.data_dir, "SELECT count(*), count(DISTINCT name) FROM device") == [(80_000, 80_000)]
-        assert second.stop() == 0
-        assert "Traceback" not in second.log
-
-
-def mint_names(client: Client, product: str, count: int) -> int:
-    return int(client.call("BatchRegisterDevice", ProductKey=product, Count=str(count))["Data"]["ApplyId"])
-
-
-def test_a_worker_process_that_stood_still_past_its_lease_changes_nothing(
-    server: Server, root: Client, product: str, tmp_path: Path
-) -> None:
-    """Once when it had claimed the check, and once when it had claimed the creation."""
-    with WorkerProcess(server, tmp_path / "first") as first:
-        standing_still(first)
-        number = batch.check(root, product, NAMES)
-        wait_until(lambda: first.trap.sprung)
-        with WorkerProcess(server, tmp_path / "second") as second:
-            assert batch.wait(root, product, number)["Status"] == "CHECK_SUCCESS"
-            assert_nothing_changes(first, server.data_dir)
-            assert second.stop() == 0
-        standing_still(first)
-        root.call("BatchRegisterDeviceWithApplyId", ProductKey=product, ApplyId=str(number))
-        wait_until(lambda: len(first.trap.sprung) == 2)
-        with WorkerProcess(server, tmp_path / "third") as third:
-            assert batch.wait(root, product, number)["Status"] == "CREATE_SUCCESS"
-            assert_nothing_changes(first, server.data_dir)
-            assert third.stop() == 0
-        assert first.stop() == 0
-        assert "Traceback" not in first.log
-
-
-def standing_still(worker: WorkerProcess) -> None:
-    """Order the worker to stand still once it has claimed a part."""
-    worker.trap.arm(Order(3, start="UPDATE part SET owner", number=signal.SIGSTOP))
-
-
-def assert_nothing_changes(worker: WorkerProcess, data_dir: Path) -> None:
-    """Let a worker go on that stands still."""
-    before, told = dump(data_dir), worker.log.count("was taken over by another worker")
-    worker.trap.disarm()
-    worker.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: worker.log.count("was taken over by another worker") == told + 1)
-    assert dump(data_dir) == before

@@ -221,7 +221,7 @@ def test_an_authorization_that_does_not_conform(root: Client, authorization: str
     headers |= {"x-acs-date": "2024-05-20T12:00:00Z", "x-acs-signature-nonce": "n", "authorization": authorization}
     answer = root.raw("POST", "/", headers=headers)
     refusal = expect(answer, 400, "IncompleteSignature")
-    assert "server string to sign is:" in refusal["Message"]
+    assert "signature does not conform to standards. server string to sign is:" in refusal["Message"]
 
 
 # --- Injection --------------------------------------------------------------------------------------------------------

@@ -112,9 +112,10 @@ SECURITY_TOKEN_MISMATCH = Refusal(
 INVALID_SIGNATURE_METHOD = Refusal(
     "InvalidSignatureMethod", "Specified signature method is not valid. Send HMAC-SHA1.", 400
 )
+# Likewise literal from "signature" on: older SDKs read it in the same way.
 SIGNATURE_INCOMPLETE = Refusal(
     "IncompleteSignature",
-    "The request signature does not conform to standards. {problem} server string to sign is:{string_to_sign}",
+    "{problem} The request signature does not conform to standards. server string to sign is:{string_to_sign}",
     400,
 )
 # The v1 Python SDK splits this message at its colon and compares what follows with its own text; keep it literal.

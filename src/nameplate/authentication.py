@@ -35,7 +35,7 @@ def authenticate(registry: Registry, claim: Claim) -> AccessKey:
     """
     now = registry.clock()
     _check_timestamp(claim.timestamp, now)
-    key = registry.store.access_keys.find(claim.access_key_id)
+    key = registry.store.access_keys.recall(claim.access_key_id, now)
     if key is None:
         raise ACCESS_KEY_NOT_FOUND()
     if not key.is_active:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused or failed, 2 bad usage.
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from nameplate.domain.access import Role
 from nameplate.domain.secrets import mint_text
 from nameplate.root_key import ROOT_ACCOUNT, mint_pair
 from nameplate.settings import PREFIX, Settings
-from nameplate.store.access_keys import NewAccessKey
+from nameplate.store.access_keys import KEPT_MS, NewAccessKey
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="Access keys: who may call.")
@@ -177,10 +178,11 @@ def disable_key(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Stop an access key from being used, at once."""
+    """Stop an access key from being used; done when every server has taken notice."""
     with _registry(data_dir, database_url) as registry:
         if not registry.store.access_keys.disable(key_id):
             _fail(f"There is no access key {key_id}. `nameplate keys list` shows them.")
+    time.sleep(KEPT_MS / 1000)
     _say(f"{key_id} is disabled")
 
 

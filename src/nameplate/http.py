@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
+from nameplate.http_protocol import IS_WHOLE
 from nameplate.reference import errors_page
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
@@ -45,7 +46,7 @@ class OpenApi:
         """Answer one HTTP request."""
         head = _read_head(scope)
         try:
-            response = await self._answer(head, receive)
+            response = await self._answer(head, receive, is_whole=IS_WHOLE in scope)
         except RefusedError as refused:
             # The rest of the body is not read, so the connection cannot be used again.
             response = self._gateway.refuse(head, refused)
@@ -61,8 +62,8 @@ class OpenApi:
         """Let the calls that run be finished."""
         self._pool.shutdown()
 
-    async def _answer(self, head: Request, receive: Receive) -> Response:
-        body = await self._bodies.read(head, receive)
+    async def _answer(self, head: Request, receive: Receive, *, is_whole: bool) -> Response:
+        body = await self._bodies.read(head, receive, is_whole=is_whole)
         try:
             request = Request(head.method, head.query, head.headers, body)
             if not self._gateway.is_inline(request):

@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
+IS_WHOLE: Final = "nameplate.is_whole"
+"""The mark of a request whose body had arrived before it was looked at."""
+
 _HEADER_BYTES: Final = 65_536
 _PATH_BYTES: Final = 8_192
 _HEADER_COST: Final = 64
@@ -131,6 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Let the request be answered."""
         self._unseen = 0
         if self._upgrade is None:
+            self.scope[IS_WHOLE] = True  # type: ignore[typeddict-unknown-key]  # a mark of ours
             super().on_message_complete()
 
     def _feed(self, data: bytes) -> None:

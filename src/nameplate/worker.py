@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import threading
+from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
@@ -95,6 +96,7 @@ class Worker:
     def _create(self, claim: Claim) -> None:
         first = first_id(claim.batch_id) + claim.first
         names = claim.names or self._mint(first, claim.rows)
+        claim = replace(claim, names=names)
         with self._store.database.transaction() as connection:
             taken = bulk.create_devices(connection, first, claim.product_id, names, claim.rows, self._clock())
             if claim.nicknames is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nameplate.call import NameCheck, Registry
+from nameplate.domain.device import first_id
 from nameplate.errors import RefusedError
 from nameplate.operations.batches import NamedDevice
 from tests.support.account import Account
@@ -181,6 +182,18 @@ def test_a_name_taken_between_check_and_create_is_refused_and_the_rest_is_create
     page = account.call("QueryPageByApplyId", apply_id=second)
     assert [row["DeviceName"] for row in page["ApplyDeviceList"]["ApplyDeviceInfo"]] == ["pump-04"]
     assert page["Total"] == 1
+
+
+def test_a_minted_name_that_is_taken_is_refused_and_the_rest_is_created(account: Account) -> None:
+    product = account.product()
+    call = account.call("BatchRegisterDevice", product_key=product, count=2)
+    batch = int(call["Data"]["ApplyId"])
+    taken = account.registry.iot_ids.device_id(first_id(batch))
+    account.call("RegisterDevice", product_key=product, device_name=taken)
+    account.work()
+    failed = status(account, product, batch)
+    assert (failed["Status"], failed["InvalidList"]["Name"]) == ("CREATE_FAILED", [taken])
+    assert count(account, product) == 2
 
 
 def test_the_same_name_may_be_in_two_products(account: Account) -> None:

@@ -218,8 +218,9 @@ class Batches:
         total, passed, failed = connection.execute(counted.returning(*columns)).one()
         if passed < total:
             return RUNNING[claim.step]
-        _move(connection, claim.batch_id, RUNNING[claim.step], outcome(claim.step, failed))
-        return outcome(claim.step, failed)
+        ended = outcome(claim.step, failed)
+        _move(connection, claim.batch_id, RUNNING[claim.step], ended)
+        return ended
 
 
 def _new_part(new: NewBatch, first: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nameplate.domain.device import first_id
-from nameplate.store.database import Database
+from nameplate.store.engines import SqliteDatabase
 
 _INSERT: Final = "INSERT INTO device (id, product_id, name, created_at) VALUES (?, ?, ?, ?)"
 _CREATED_AT: Final = 1_700_000_000_000
@@ -19,7 +19,7 @@ def insert(data_dir: Path, batches: Sequence[Sequence[str]]) -> list[float]:
 
     The schema, the product that the rows belong to and the connection with its pragmas are Nameplate's.
     """
-    database = Database(f"sqlite:///{data_dir / 'nameplate.db'}")
+    database = SqliteDatabase(data_dir / "nameplate.db")
     lent = database.engine.raw_connection()
     try:
         connection = lent.driver_connection

@@ -1,25 +1,48 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from nameplate.call import Registry
 from nameplate.server import open_registry
 from nameplate.settings import Settings
+from tests.support.databases import Databases
+from tests.support.postgres import Postgres
 from tests.support.server import Server
 from tests.support.signer import Client
 
 # The machines that tests run on are shared: how long an example takes says nothing about it.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared")
+hypothesis_settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """PostgreSQL databases: on a server of the suite's own, unless NAMEPLATE_TEST_DATABASE_URL names another."""
+    given = os.environ.get("NAMEPLATE_TEST_DATABASE_URL")
+    own = None if given else Postgres(tmp_path_factory.mktemp("postgres")).start()
+    made = Databases(given or (own.url() if own else ""))
+    yield made
+    made.close()
+    if own:
+        own.stop()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that a test runs on; whoever uses it runs on each."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def server(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that tests share; each test makes products of its own."""
-    running = Server(tmp_path_factory.mktemp("server") / "data").start()
+    settings = {"database_url": request.getfixturevalue("databases").new()} if engine == "postgresql" else {}
+    running = Server(tmp_path_factory.mktemp("server") / "data", **settings).start()
     yield running
     assert running.stop() == 0
     assert "Traceback" not in running.log
@@ -42,7 +65,17 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def registry(data_dir: Path) -> Iterator[Registry]:
+def settings(engine: str, request: pytest.FixtureRequest, data_dir: Path) -> Iterator[Settings]:
+    """The settings of a registry of its own."""
+    if engine == "sqlite":
+        yield Settings(data_dir=data_dir)
+        return
+    with request.getfixturevalue("databases").one() as url:
+        yield Settings(data_dir=data_dir, database_url=url)
+
+
+@pytest.fixture
+def registry(settings: Settings) -> Iterator[Registry]:
     """A registry of its own, in this process and without a server."""
-    with open_registry(Settings(data_dir=data_dir)) as opened:
+    with open_registry(settings) as opened:
         yield opened

@@ -121,6 +121,7 @@ def _server(data_dir: Path) -> Iterator[str]:
     """Run a server on a free port; yields its endpoint, stops it at the end."""
     command = [sys.executable, "-m", "nameplate", "serve", "--port", "0", "--data-dir", str(data_dir)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NAMEPLATE_")}
+    environment["NAMEPLATE_LOG_LEVEL"] = "warning"
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 (our own command)
         try:
             assert process.stdout is not None

@@ -86,6 +86,11 @@ SERVICE_UNAVAILABLE = Refusal(
     "The request has failed due to a temporary failure of the server. Try again.",
     503,
 )
+DATABASE_UNAVAILABLE = Refusal(
+    "ServiceUnavailable",
+    "The request has failed because the database cannot be reached. Nothing is half done; send the same call again.",
+    503,
+)
 
 # --- The gateway: who is calling -------------------------------------------------------------------------------------
 

@@ -19,8 +19,11 @@ from nameplate.errors import (
     MISSING_PARAMETER,
     REQUEST_TOO_LARGE,
     ROLE_DENIED,
+    SERVICE_UNAVAILABLE,
     RefusedError,
 )
+from nameplate.observation import Observation
+from nameplate.store.database import ConflictError, retried
 from nameplate.wire.operation import OPERATIONS, Operation
 from nameplate.wire.params import canonical, decode
 from nameplate.wire.render import Envelope, Format, Response
@@ -54,6 +57,8 @@ class Gateway:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        # A read that crosses a network would keep the event loop waiting.
+        self._may_inline = registry.store.database.is_embedded
 
     def answer(self, request: Request) -> Response:
         """Answer one call, in a thread."""
@@ -69,22 +74,28 @@ class Gateway:
         self._registry.store.nonces.commit()
 
     def _answer(self, request: Request, *, is_alone: bool) -> Response | Later:
+        seen = Observation(_mint_request_id())
         try:
             texts = _read(request)
             parameters = decode(*texts)
         except RefusedError as refused:
-            return self.refuse(request, refused)
+            return self._refuse(request, refused, seen)
         form = Format.JSON if request.is_acs3 else _FORMATS.get(parameters.get("Format", "XML").upper(), Format.XML)
-        envelope = Envelope(form, _common(request, parameters, "Action"), _mint_request_id(), request.host)
-        return _guard(envelope, lambda: self._perform(request, texts, parameters, envelope, is_alone=is_alone))
+        seen.action = _common(request, parameters, "Action")
+        envelope = Envelope(form, seen.action, seen.request_id, request.host)
+        answer = _guard(envelope, lambda: self._perform(request, texts, parameters, envelope, seen, is_alone=is_alone))
+        return seen.end(answer) if isinstance(answer, Response) else lambda: seen.end(answer())
 
     def refuse(self, request: Request, refused: RefusedError) -> Response:
         """Answer a request that cannot be read to its end, in the format that it seems to ask for."""
-        return Envelope(_guess_format(request), "", _mint_request_id(), request.host).refusal(refused)
+        return self._refuse(request, refused, Observation(_mint_request_id()))
+
+    def _refuse(self, request: Request, refused: RefusedError, seen: Observation) -> Response:
+        return seen.end(Envelope(_guess_format(request), "", seen.request_id, request.host).refusal(refused))
 
     def is_inline(self, request: Request) -> bool:
         """Whether a request is small and for a cheap keyed read, so that the event loop may begin it itself."""
-        if len(request.query) + len(request.body) > _SMALL:
+        if not self._may_inline or len(request.query) + len(request.body) > _SMALL:
             return False
         action = request.headers.get("x-acs-action", "") if request.is_acs3 else _peek(_ACTION, request)
         operation = OPERATIONS.get(action)
@@ -96,17 +107,20 @@ class Gateway:
         texts: tuple[bytes, bytes],
         parameters: dict[str, str],
         envelope: Envelope,
+        seen: Observation,
         *,
         is_alone: bool,
     ) -> Response | Later:
         _check_presence(request, parameters)
         claim = read_acs3(request, texts[0]) if request.is_acs3 else read_v1(request.method, texts, parameters)
         key = authenticate(self._registry, claim)
+        seen.access_key_id = key.id
         if is_alone:
             self.commit()
         call = Call(self._registry, envelope.action, key.account_id, key.role)
         operation = _find(call, _common(request, parameters, "Version"))
-        answer = operation.function(call, **operation.bind(parameters))
+        bound = operation.bind(parameters)
+        answer = retried(lambda: operation.function(call, **bound))
         if callable(answer):
             return lambda: _guard(envelope, lambda: _succeed(envelope, call, answer()))
         return _succeed(envelope, call, answer)
@@ -118,8 +132,10 @@ def _guard(envelope: Envelope, make: Callable[[], _Made]) -> _Made | Response:
         return make()
     except RefusedError as refused:
         return envelope.refusal(refused)
+    except ConflictError:
+        return envelope.refusal(SERVICE_UNAVAILABLE())
     except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
-        _log.exception("Call %s (%s) failed.", envelope.request_id, envelope.action)
+        _log.exception("Call %s failed.", envelope.request_id)
         return envelope.refusal(INTERNAL_ERROR())
 
 

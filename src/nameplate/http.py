@@ -12,8 +12,9 @@ from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +23,8 @@ from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
 from nameplate.http_protocol import IS_WHOLE
+from nameplate.metrics import CONTENT_TYPE
+from nameplate.probes import Probes
 from nameplate.reference import errors_page
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
@@ -101,9 +104,18 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi) -> ASGIApp:
+def make_app(openapi: OpenApi, probes: Probes) -> ASGIApp:
     """Return the application: the signed OpenAPI on `/`, and what is beside it."""
-    beside = Starlette(routes=[Route("/errors", _errors), Route("/healthz", _health)])
+
+    async def ready(_: HttpRequest) -> HttpResponse:
+        found = await run_in_threadpool(probes.readiness)
+        return JSONResponse(found.checks, 200 if found.is_ready else 503)
+
+    async def metrics(_: HttpRequest) -> HttpResponse:
+        return HttpResponse(await run_in_threadpool(probes.metrics), headers={"content-type": CONTENT_TYPE})
+
+    routes = [Route("/errors", _errors), Route("/healthz", _health), Route("/readyz", ready)]
+    beside = Starlette(routes=[*routes, Route("/metrics", metrics)])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # A router and two layers of middleware cost as much as reading a batch's state.

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 import uvicorn
+from prometheus_client import start_http_server
+from starlette.types import ASGIApp
 
 from nameplate.call import Registry
 from nameplate.data_dir import StartError, database_url, master_key, prepare
@@ -20,6 +22,8 @@ from nameplate.gateway import Gateway
 from nameplate.http import OpenApi, make_app
 from nameplate.http_body import MAX_BYTES
 from nameplate.http_protocol import bounded_protocol
+from nameplate.leases import Leases
+from nameplate.probes import Probes
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
@@ -65,42 +69,68 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 
 def make_workers(registry: Registry, settings: Settings, count: int) -> Workers:
     """Return workers on this registry's batches, not started."""
-    store, ids, lease = registry.store, registry.iot_ids, settings.lease
-    return Workers([Worker(store, ids, registry.clock, lease) for _ in range(count)])
+    leases = Leases(registry.store, registry.clock, settings.lease)
+    store, ids = registry.store, registry.iot_ids
+    return Workers([Worker(store, ids, registry.clock, leases) for _ in range(count)], leases)
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs.
 
-    `say` is given what a person should read.
+    `say` is given what a person should read. Raises StartError.
     """
-    with open_registry(settings) as registry, _listen(settings) as listener:
-        minted = ensure_root_key(settings, registry)
-        if minted is not None:
-            say(f"Root access key, shown once and kept in {minted.path}: {minted.id} {minted.secret}")
+    with open_registry(settings) as registry, listen(settings) as listener:
+        announce_root_key(settings, registry, say)
         workers = make_workers(registry, settings, settings.workers)
         gateway = Gateway(replace(registry, wake=workers.wake))
         openapi = OpenApi(gateway)
         sys.setswitchinterval(_SWITCH_SECONDS)
         workers.start()
         try:
-            _run(openapi, gateway, listener, say)
+            _run(make_app(openapi, Probes(registry)), gateway, listener, say)
         finally:
             openapi.close()
             workers.stop()
 
 
+def announce_root_key(settings: Settings, registry: Registry, say: Callable[[str], None]) -> None:
+    """Make sure that there is a root access key, and show it if it was minted just now."""
+    minted = ensure_root_key(settings, registry)
+    if minted is not None:
+        say(f"Root access key, shown once and kept in {minted.path}: {minted.id} {minted.secret}")
+
+
 def work(settings: Settings, say: Callable[[str], None]) -> None:
-    """Work on batches until SIGTERM or SIGINT, then finish the present parts."""
-    with open_registry(settings) as registry:
+    """Work on batches until SIGTERM or SIGINT, then finish the present parts. Raises StartError."""
+    with open_registry(settings) as registry, _exporting(settings) as port:
         workers = make_workers(registry, settings, max(1, settings.workers))
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         workers.start()
-        say(f"nameplate worker is ready on {registry.store.database.path}")
+        metrics = "" if port is None else f", its metrics on http://{settings.host}:{port}/metrics"
+        say(f"nameplate worker is ready on {registry.store.database.location}{metrics}")
         stopping.wait()
         workers.stop()
+
+
+@contextmanager
+def _exporting(settings: Settings) -> Iterator[int | None]:
+    """Answer /metrics beside a worker, if that is asked for; yields the port."""
+    if settings.metrics_port is None:
+        yield None
+        return
+    try:
+        exporter, thread = start_http_server(settings.metrics_port, settings.host)
+    except OSError as error:
+        message = f"The metrics cannot be served on {settings.host}:{settings.metrics_port}: {error.strerror}."
+        raise StartError(message) from None
+    try:
+        yield exporter.server_port
+    finally:
+        exporter.shutdown()
+        exporter.server_close()
+        thread.join()
 
 
 class _Server(uvicorn.Server):
@@ -115,10 +145,10 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
-def _run(openapi: OpenApi, gateway: Gateway, listener: socket.socket, say: Callable[[str], None]) -> None:
+def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, say: Callable[[str], None]) -> None:
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        make_app(openapi),
+        app,
         http=bounded_protocol(
             MAX_BYTES, lambda request: gateway.refuse(request, REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes"))
         ),
@@ -136,10 +166,14 @@ def _run(openapi: OpenApi, gateway: Gateway, listener: socket.socket, say: Calla
     _Server(config, lambda: say(f"nameplate is ready on http://{host}:{port}")).run(sockets=[listener])
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens: an inherited one, or one on the configured address. Raises StartError."""
     try:
+        if settings.listen_fd is not None:
+            return socket.socket(fileno=settings.listen_fd)
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
     except OSError as error:
-        message = f"Nameplate cannot listen on {settings.host}:{settings.port}: {error.strerror}."
+        where = f"{settings.host}:{settings.port}" if settings.listen_fd is None else f"socket {settings.listen_fd}"
+        message = f"Nameplate cannot listen on {where}: {error.strerror}."
         raise StartError(message) from None

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nameplate.call import NameCheck
+from nameplate.logs import LogFormat, LogLevel
 
 PREFIX: Final = "NAMEPLATE_"
 
@@ -19,7 +20,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8420, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Path = Field(Path("nameplate-data"), description="Where the database, the nonces and the keys are kept.")
-    database_url: str | None = Field(None, description="Database; by default a SQLite file in the data directory.")
+    listen_fd: int | None = Field(None, ge=0, description="Inherited socket to serve on, instead of host and port.")
+    processes: int = Field(1, ge=1, le=64, description="Server processes on one port, each with its own workers.")
+    database_url: str | None = Field(
+        None, description="postgresql://user@host/name; by default a SQLite file in the data directory."
+    )
     root_access_key_id: str | None = Field(None, description="Access key of the account root; generated if absent.")
     root_access_key_secret: SecretStr | None = Field(None, description="Its secret; given together with the id.")
     master_key: SecretStr | None = Field(
@@ -29,5 +34,19 @@ class Settings(BaseSettings):
     region: str = Field("cn-shanghai", description="Region that device details report.")
     workers: int = Field(2, ge=0, le=16, description="Embedded workers; 0 leaves the work to `nameplate worker`.")
     lease: float = Field(10.0, gt=0, le=3600, description="Seconds for which a worker holds a part of a batch.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Where `nameplate worker` answers /metrics; a server does on its own port."
+    )
+    log_format: LogFormat = Field(LogFormat.TEXT, description="Lines for people (text), or an object each (json).")
+    log_level: LogLevel = Field(LogLevel.INFO, description="From which level on; a line for each call is info.")
     strict: bool = Field(default=False, description="Refuse a call with too many names instead of leaving some out.")
     name_check: NameCheck = Field(NameCheck.ASYNC, description="Refuse bad names in the check, or (sync) in the call.")
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the environment in which another process has these settings. Secrets are among them."""
+        plain = ((name, getattr(self, name)) for name in self.model_fields_set)
+        return {f"{PREFIX}{name.upper()}": _write(value) for name, value in plain if value is not None}
+
+
+def _write(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

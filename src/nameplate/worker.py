@@ -1,28 +1,33 @@
-"""Takes batches through their states: claim a part, do its step in one transaction, move on.
+"""Takes batches through their states: claim parts, do their step in one transaction, move on.
 
 There is nothing to recover after a crash. A killed worker's transaction has rolled back, its lease runs out, and the
 part is claimed and done again.
 """
 
 import logging
-import os
-import socket
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
 import orjson
 
+from nameplate import metrics
 from nameplate.call import Clock
 from nameplate.domain.batch import TAKEN_NAME, RefusedRow, Step, refuse_rows
 from nameplate.domain.device import IotIds, first_id
-from nameplate.store import bulk
-from nameplate.store.batches import Claim, LeaseLostError
+from nameplate.errors import RefusedError
+from nameplate.leases import Leases
+from nameplate.store.database import NewDevices, retried
+from nameplate.store.parts import Claim, LeaseLostError, Turns
 from nameplate.store.store import Store
 
 _POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
+_SLOW_PART_SECONDS: Final = 0.1
+_LONG_SECONDS: Final = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +35,13 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One thread's work on batches."""
 
-    def __init__(self, store: Store, iot_ids: IotIds, clock: Clock, lease_seconds: float) -> None:
+    def __init__(self, store: Store, iot_ids: IotIds, clock: Clock, leases: Leases) -> None:
         self._store = store
         self._iot_ids = iot_ids
         self._clock = clock
-        self._lease = int(lease_seconds * 1000)
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._leases = leases
+        self._turns = Turns()
+        self._most_parts = 1
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
@@ -44,7 +50,7 @@ class Worker:
         self._woken.set()
 
     def stop(self) -> None:
-        """Let the present part be finished and take no other."""
+        """Let the present parts be finished and take no other."""
         self._stopped.set()
         self._woken.set()
 
@@ -56,6 +62,9 @@ class Worker:
         while not self._stopped.is_set():
             try:
                 worked = self.work()
+            except RefusedError as refused:
+                _log.warning("%s Trying again in %s s.", refused.message, _RETRY_SECONDS)
+                self._stopped.wait(_RETRY_SECONDS)
             except Exception:  # noqa: BLE001 (a part that fails must not end the worker)
                 _log.exception("A part could not be worked on; trying again in %s s.", _RETRY_SECONDS)
                 self._stopped.wait(_RETRY_SECONDS)
@@ -65,57 +74,102 @@ class Worker:
                     self._woken.clear()
 
     def work(self) -> bool:
-        """Do one part's step; False if there was none waiting."""
+        """Do the step of one part, or of several that fit together; False if there was none waiting."""
         now = self._clock()
-        claim = self._store.batches.claim(f"{self._name}:{uuid4().hex}", now, now + self._lease)
-        if claim is None:
+        flow = self._store.parts.next_flow(self._turns, now)
+        if flow is None:
             return False
-        try:
-            self._check(claim) if claim.step is Step.CHECK else self._create(claim)
-        except LeaseLostError:
-            _log.warning(
-                "Batch %d was taken over by another worker; nothing was changed here.",
-                claim.batch_id,
-            )
+        owner = f"{self._leases.name}:{uuid4().hex}"
+        claims = self._store.parts.claim(owner, flow, now, now + self._leases.milliseconds, self._most_parts)
+        with self._leases.held(claims):
+            for step in Step:
+                self._do(step, [claim for claim in claims if claim.step is step])
+        # Another worker may have been faster; then there may be more for this one too.
         return True
 
-    def _check(self, claim: Claim) -> None:
+    def _do(self, step: Step, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
+        began = time.perf_counter()
+        try:
+            retried(lambda: self._check(claims) if step is Step.CHECK else self._create(claims))
+        except LeaseLostError as lost:
+            metrics.CLAIMS_LOST.inc()
+            _log.warning("Batch %d was taken over by another worker; nothing was changed here.", lost.batch_id)
+            for claim in claims if len(claims) > 1 else ():
+                self._do(step, [claim])
+            return
+        seconds = time.perf_counter() - began
+        metrics.PART_SECONDS.labels(step.value).observe(seconds)
+        if step is Step.CREATE:
+            self._adapt(len(claims), seconds)
+
+    def _adapt(self, parts: int, seconds: float) -> None:
+        """Choose how many parts to create at once, from how long it took just now.
+
+        Together they cost less where one by one is slow; but whoever wants to write waits until they are done.
+        """
+        if seconds > _LONG_SECONDS or (parts > 1 and seconds / parts < _SLOW_PART_SECONDS / 4):
+            self._most_parts = max(1, self._most_parts // 2)
+        elif seconds / parts > _SLOW_PART_SECONDS or (parts > 1 and seconds < _LONG_SECONDS / 2):
+            self._most_parts = min(self._store.database.bulk.most_parts, self._most_parts * 2)
+
+    def _check(self, claims: Sequence[Claim]) -> None:
+        # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
+        refused = [self._refused(claim) for claim in claims]
+        with self._store.database.transaction() as connection:
+            for claim, rows in zip(claims, refused, strict=True):
+                self._store.parts.finish(connection, claim, rows)
+
+    def _refused(self, claim: Claim) -> list[RefusedRow]:
         assert claim.names is not None
         names = orjson.loads(claim.names)
         nicknames = None if claim.nicknames is None else orjson.loads(claim.nicknames)
         refused = {row.ordinal: row for row in refuse_rows(names, nicknames)}
-        # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
-        taken = bulk.taken(self._store.database, claim.product_id, names)
+        sought = [name for ordinal, name in enumerate(names) if ordinal not in refused] if refused else names
+        taken = self._store.database.bulk.taken(claim.product_id, sought) if sought else set()
         if taken:
             for ordinal, name in enumerate(names):
                 if name in taken:
                     refused.setdefault(ordinal, RefusedRow(ordinal, TAKEN_NAME))
-        with self._store.database.transaction() as connection:
-            self._store.batches.finish(connection, claim, [refused[ordinal] for ordinal in sorted(refused)])
+        return [refused[ordinal] for ordinal in sorted(refused)]
 
-    def _create(self, claim: Claim) -> None:
+    def _create(self, claims: Sequence[Claim]) -> None:
+        named = [self._name(claim) for claim in claims]
+        parts = [_new_devices(claim) for claim in named]
+        with self._store.database.transaction() as connection:
+            taken = self._store.database.bulk.create_devices(connection, parts, self._clock())
+            for claim, ordinals in zip(named, taken, strict=True):
+                self._store.parts.finish(connection, claim, [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals])
+        metrics.DEVICES_CREATED.inc(sum(part.rows for part in parts) - sum(map(len, taken)))
+
+    def _name(self, claim: Claim) -> Claim:
+        """Mint the names of a part that was sent without."""
+        if claim.names is not None:
+            return claim
         first = first_id(claim.batch_id) + claim.first
-        names = claim.names or self._mint(first, claim.rows)
-        claim = replace(claim, names=names)
-        with self._store.database.transaction() as connection:
-            taken = bulk.create_devices(connection, first, claim.product_id, names, claim.rows, self._clock())
-            if claim.nicknames is not None:
-                bulk.set_nicknames(connection, first, orjson.loads(claim.nicknames))
-            self._store.batches.finish(connection, claim, [RefusedRow(ordinal, TAKEN_NAME) for ordinal in taken])
+        minted = [self._iot_ids.device_id(number) for number in range(first, first + claim.rows)]
+        return replace(claim, names=orjson.dumps(minted).decode())
 
-    def _mint(self, first: int, rows: int) -> str:
-        return orjson.dumps([self._iot_ids.device_id(number) for number in range(first, first + rows)]).decode()
+
+def _new_devices(claim: Claim) -> NewDevices:
+    assert claim.names is not None
+    first = first_id(claim.batch_id) + claim.first
+    return NewDevices(first, claim.product_id, claim.rows, claim.names, claim.nicknames)
 
 
 class Workers:
-    """Workers of this process, a thread each."""
+    """Workers of this process, a thread each, and a thread that keeps their leases."""
 
-    def __init__(self, workers: list[Worker]) -> None:
+    def __init__(self, workers: list[Worker], leases: Leases) -> None:
         self._workers = workers
+        self._leases = leases
         self._threads = [threading.Thread(target=worker.run, name="worker") for worker in workers]
 
     def start(self) -> None:
         """Start to work."""
+        if self._threads:
+            self._leases.start()
         for thread in self._threads:
             thread.start()
 
@@ -130,3 +184,4 @@ class Workers:
             worker.stop()
         for thread in self._threads:
             thread.join()
+        self._leases.stop()

@@ -14,13 +14,14 @@ from nameplate.call import Call, Registry
 from nameplate.domain.access import Role
 from nameplate.domain.batch import State
 from nameplate.domain.device import IotIds, first_id
+from nameplate.leases import Leases
 from nameplate.operations.batches import batch_check_device_names, batch_register_device
 from nameplate.operations.products import create_product
 from nameplate.server import make_workers, open_registry
 from nameplate.settings import Settings
-from nameplate.store import bulk
 from nameplate.store.access_keys import NewAccessKey
-from nameplate.store.batches import Claim, LeaseLostError
+from nameplate.store.database import NewDevices
+from nameplate.store.parts import Claim, Flow, LeaseLostError, Turns
 from nameplate.worker import Worker
 from tests.support.disk import dump, read, wait_until
 
@@ -54,16 +55,21 @@ class Site:
         """Add a batch of names whose devices are to be created."""
         number = self.check_names(names)
         assert self.worker(NOW).work()
-        assert self.registry.store.batches.start_creation(number)
+        assert self.registry.store.batches.start_creation(number, NOW)
         return number
 
     def worker(self, now: int, iot_ids: IotIds | None = None) -> Worker:
-        return Worker(self.registry.store, iot_ids or self.registry.iot_ids, lambda: now, LEASE / 1000)
+        leases = Leases(self.registry.store, lambda: now, LEASE / 1000)
+        return Worker(self.registry.store, iot_ids or self.registry.iot_ids, lambda: now, leases)
 
     def claim(self, owner: str, now: int) -> Claim:
-        claim = self.registry.store.batches.claim(owner, now, now + LEASE)
-        assert claim is not None
+        [claim] = self.claims(owner, now)
         return claim
+
+    def claims(self, owner: str, now: int) -> list[Claim]:
+        """Claim what is waiting at a time."""
+        flow = self.registry.store.parts.next_flow(Turns(), now)
+        return [] if flow is None else self.registry.store.parts.claim(owner, flow, now, now + LEASE)
 
     def state(self, number: int) -> State:
         found = self.registry.store.batches.find(number)
@@ -74,8 +80,9 @@ class Site:
         """Do what a claim is for."""
         names = claim.names or "[]"
         with self.registry.store.database.transaction() as connection:
-            bulk.create_devices(connection, first_id(claim.batch_id), claim.product_id, names, claim.rows, NOW)
-            self.registry.store.batches.finish(connection, claim, [])
+            devices = NewDevices(first_id(claim.batch_id), claim.product_id, claim.rows, names)
+            self.registry.store.database.bulk.create_devices(connection, [devices], NOW)
+            self.registry.store.parts.finish(connection, claim, [])
 
     def dump(self) -> list[str]:
         return dump(self.settings.data_dir)
@@ -95,17 +102,16 @@ def site(data_dir: Path) -> Iterator[Site]:
 def test_a_part_is_held_until_its_lease_has_run_out(site: Site) -> None:
     number = site.check_names(NAMES)
     assert site.claim("first", NOW).batch_id == number
-    assert site.registry.store.batches.claim("second", NOW + LEASE - 1, NOW + 2 * LEASE) is None
+    assert site.claims("second", NOW + LEASE - 1) == []
     assert site.claim("second", NOW + LEASE).batch_id == number
 
 
 def test_an_extended_lease_keeps_the_claim(site: Site) -> None:
     site.check_names(NAMES)
-    batches = site.registry.store.batches
     claim = site.claim("first", NOW)
-    assert batches.extend(claim, NOW + 5 * LEASE)
-    assert batches.claim("second", NOW + 5 * LEASE - 1, NOW + 9 * LEASE) is None
-    assert batches.claim("second", NOW + 5 * LEASE, NOW + 9 * LEASE) is not None
+    assert site.registry.store.parts.extend([claim], NOW + 5 * LEASE) == 1
+    assert site.claims("second", NOW + 5 * LEASE - 1) == []
+    assert site.claims("second", NOW + 5 * LEASE) != []
 
 
 def test_a_lost_claim_cannot_be_extended(site: Site) -> None:
@@ -113,7 +119,7 @@ def test_a_lost_claim_cannot_be_extended(site: Site) -> None:
     claim = site.claim("first", NOW)
     site.claim("second", NOW + LEASE)
     before = site.dump()
-    assert not site.registry.store.batches.extend(claim, NOW + 9 * LEASE)
+    assert site.registry.store.parts.extend([claim], NOW + 9 * LEASE) == 0
     assert site.dump() == before
 
 
@@ -121,13 +127,13 @@ def test_a_finished_claim_cannot_be_extended(site: Site) -> None:
     site.checked_names(NAMES)
     claim = site.claim("first", NOW)
     site.finish(claim)
-    assert not site.registry.store.batches.extend(claim, NOW + 9 * LEASE)
+    assert site.registry.store.parts.extend([claim], NOW + 9 * LEASE) == 0
 
 
 def test_a_late_worker_whose_part_nobody_took_may_still_finish(site: Site) -> None:
     number = site.checked_names(NAMES)
     claim = site.claim("first", NOW)
-    assert site.registry.store.batches.is_waiting(NOW + LEASE)
+    assert site.registry.store.parts.next_flow(Turns(), NOW + LEASE) == Flow(site.account, 1)
     site.finish(claim)
     assert site.state(number) is State.CREATE_SUCCESS
 
@@ -157,7 +163,7 @@ def test_a_claim_on_a_check_does_not_reach_into_the_creation(site: Site) -> None
     number = site.check_names(NAMES)
     claim = site.claim("first", NOW)
     assert site.worker(NOW + LEASE).work()
-    assert site.registry.store.batches.start_creation(number)
+    assert site.registry.store.batches.start_creation(number, NOW)
     before = site.dump()
     with pytest.raises(LeaseLostError):
         site.finish(claim)

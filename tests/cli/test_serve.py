@@ -158,7 +158,8 @@ def test_a_data_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_an_option_unless_it_is_secret() -> None:
-    shown = run("serve", "--help", COLUMNS="300", NO_COLOR="1", TERM="dumb").stdout
+    pages = [run(command, "--help", COLUMNS="300", NO_COLOR="1", TERM="dumb").stdout for command in ("serve", "worker")]
+    shown = "".join(pages)
     for name, field in Settings.model_fields.items():
         is_secret = "SecretStr" in str(field.annotation)
         assert (f"--{name.replace('_', '-')}" in shown) != is_secret

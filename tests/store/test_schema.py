@@ -10,16 +10,16 @@ from sqlalchemy.exc import IntegrityError
 from nameplate.call import Registry
 from nameplate.domain.batch import State
 from nameplate.store.batches import NewBatch
-from nameplate.store.database import Database
+from nameplate.store.engines import SqliteDatabase
 from nameplate.store.migrations import upgrade
 from nameplate.store.schema import metadata
 from tests.support.account import Account
 
 
 def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-    upgrade(database.engine)
-    upgrade(database.engine)
+    database = SqliteDatabase(tmp_path / "empty.db")
+    upgrade(database)
+    upgrade(database)
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()

@@ -5,6 +5,7 @@ from typing import Any
 from nameplate import operations
 from nameplate.call import Call, Registry
 from nameplate.domain.access import Role
+from nameplate.leases import Leases
 from nameplate.store.access_keys import NewAccessKey
 from nameplate.wire.operation import OPERATIONS
 from nameplate.worker import Worker
@@ -21,7 +22,8 @@ class Account:
         assert key is not None
         self.id = key.account_id
         self.registry = registry
-        self.worker = Worker(registry.store, registry.iot_ids, registry.clock, lease_seconds)
+        leases = Leases(registry.store, registry.clock, lease_seconds)
+        self.worker = Worker(registry.store, registry.iot_ids, registry.clock, leases)
 
     def call(self, action: str, **arguments: Any) -> Any:
         """Perform an operation and return its answer. Raises its refusals."""

@@ -30,7 +30,7 @@ DIRECTORY: Final = "KILLER_DIRECTORY"
 AFTER_COMMIT: Final = "after COMMIT"
 
 # A worker asks five times a second whether there is something to do; and connections are set up when they are needed.
-_IDLE: Final = re.compile(r"[^:]+: (SELECT part\.batch_id\s+FROM part|PRAGMA)\b")
+_IDLE: Final = re.compile(r"[^:]+: (SELECT coalesce\(|PRAGMA)")
 _IMPORTED_LATE: Final = ("uvicorn.lifespan.off", "uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")
 
 

@@ -114,7 +114,7 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
         raise BATCH_IS_CHECKING()
     if batch.state is State.CHECK_FAILED:
         raise BATCH_DOES_NOT_FIT(problem="the check has failed; correct the names and check them again")
-    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(apply_id):
+    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(apply_id, call.now()):
         call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 

@@ -13,6 +13,7 @@ from nameplate.errors import (
     NULL_DEVICE_NAME,
     NULL_PRODUCT_KEY,
 )
+from nameplate.metrics import DEVICES_CREATED
 from nameplate.operations.parameters import DeviceName, ProductKey, beijing, utc
 from nameplate.store.devices import Device
 from nameplate.store.products import Product
@@ -50,9 +51,12 @@ def register_device(
         online_at=None,
     )
     token = call.token(client_token, product_key, device_name, nickname)
-    device = call.store.devices.find(call.store.devices.add(new, token))
+    added = call.store.devices.add(new, token)
+    device = call.store.devices.find(added)
     if device is None:
         raise DEVICE_NOT_FOUND()
+    if added == number:
+        DEVICES_CREATED.inc()
     return {"Data": _identity(call, product, device)}
 
 

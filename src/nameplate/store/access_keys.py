@@ -7,9 +7,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from nameplate.domain.access import Role
 from nameplate.domain.secrets import MasterKey
-from nameplate.store.bulk import insert_new
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database
+from nameplate.store.rows import insert_new
 from nameplate.store.schema import access_key, account
 
 KEPT_MS: Final = 1_000

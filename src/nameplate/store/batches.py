@@ -1,22 +1,18 @@
-"""Batches, the parts they are cut into, and the claims that workers hold on parts."""
+"""Batches, and the names that were sent with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
+from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, State, Step
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.schema import batch, part, part_names, product, refusal
 
 _FINAL_KEPT: Final = 10_000
-
-
-class LeaseLostError(Exception):
-    """The claim ran out and another worker holds the part, or has done it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +47,6 @@ class NewBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A worker's hold on one part for one step.
-
-    `names` and `nicknames` are JSON arrays; `owner` is the fence.
-    """
-
-    owner: str
-    batch_id: int
-    product_id: int
-    first: int
-    rows: int
-    step: Step
-    names: str | None
-    nicknames: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class RefusedName:
     """A row of a batch that was refused, and why."""
 
@@ -92,14 +71,13 @@ class Batches:
         ]
         found = select(*columns).join(product).where(batch.c.id == bindparam("batch_id"))
         self._find = database.prepare(found)
-        waiting = select(part.c.batch_id).where(part.c.is_done == 0, part.c.leased_until <= bindparam("now")).limit(1)
-        self._waiting = database.prepare(waiting)
         names = select(part_names.c.names).where(part_names.c.batch_id == bindparam("batch_id"))
         names = names.order_by(part_names.c.first)
         self._names = database.prepare(names)
         refused = select(refusal.c.name, refusal.c.nickname, refusal.c.reason)
         refused = refused.where(refusal.c.batch_id == bindparam("batch_id")).order_by(refusal.c.ordinal)
         self._refused = database.prepare(refused)
+        self._counts = database.prepare(select(batch.c.state, func.count()).group_by(batch.c.state))
 
     def add(self, new: NewBatch, token: ClientToken | None, now: int) -> int:
         """Add a batch and return its id; or the id of the batch that the same token made before."""
@@ -119,7 +97,7 @@ class Batches:
                 )
             )
             starts = range(0, new.total, ROWS_PER_PART)
-            connection.execute(part.insert(), [_new_part(new, first) for first in starts])
+            connection.execute(part.insert(), [_new_part(new, first, now) for first in starts])
             if new.names is not None:
                 connection.execute(part_names.insert(), [_new_names(new, first) for first in starts])
         return new.id
@@ -152,81 +130,27 @@ class Batches:
         """Return the rows that the last step refused, in order."""
         return [RefusedName(*row) for row in self._refused.rows(batch_id=batch_id)]
 
-    def start_creation(self, batch_id: int) -> bool:
+    def count_by_state(self) -> dict[State, int]:
+        """Return how many batches there are in each state."""
+        counted = {State(state): int(count) for state, count in self._counts.rows()}
+        return {state: counted.get(state, 0) for state in State}
+
+    def start_creation(self, batch_id: int, now: int) -> bool:
         """Move a batch from CHECK_SUCCESS to CREATE; False if it was in another state."""
         with self._database.transaction() as connection:
-            if not _move(connection, batch_id, State.CHECK_SUCCESS, State.CREATE, done=0, refused=0):
+            if not move(connection, batch_id, State.CHECK_SUCCESS, State.CREATE, done=0, refused=0):
                 return False
             again = part.update().where(part.c.batch_id == batch_id)
-            connection.execute(again.values(step=Step.CREATE, is_done=0, owner=None, leased_until=0))
+            waiting = {"step": Step.CREATE, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
+            connection.execute(again.values(waiting))
         return True
 
-    def is_waiting(self, now: int) -> bool:
-        """Whether there is a part to claim."""
-        return self._waiting.row(now=now) is not None
 
-    def claim(self, owner: str, now: int, until: int) -> Claim | None:
-        """Hold the oldest waiting part until a time, or return None.
-
-        `owner` must be new with every claim.
-        """
-        if not self.is_waiting(now):
-            return None
-        columns = [part.c[name] for name in ("batch_id", "first", "rows", "step")]
-        columns += [part_names.c.names, part_names.c.nicknames, batch.c.product_id]
-        waiting = select(*columns).select_from(part).join(batch).outerjoin(part_names)
-        waiting = waiting.where(part.c.is_done == 0, part.c.leased_until <= now)
-        waiting = waiting.order_by(part.c.batch_id, part.c.first).limit(1).with_for_update(of=part, skip_locked=True)
-        with self._database.transaction() as connection:
-            row = connection.execute(waiting).one_or_none()
-            if row is None:
-                return None
-            held = part.update().where(part.c.batch_id == row.batch_id, part.c.first == row.first)
-            connection.execute(held.values(owner=owner, leased_until=until))
-        return Claim(
-            owner=owner,
-            batch_id=row.batch_id,
-            product_id=row.product_id,
-            first=row.first,
-            rows=row.rows,
-            step=Step(row.step),
-            names=row.names,
-            nicknames=row.nicknames,
-        )
-
-    def extend(self, claim: Claim, until: int) -> bool:
-        """Hold a part for longer; False if the claim was lost."""
-        with self._database.transaction() as connection:
-            held = part.update().where(_is_held(claim)).values(leased_until=until)
-            return connection.execute(held).rowcount == 1
-
-    def finish(self, connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> State:
-        """Mark a part done, in the transaction that did it, and move its batch on after the last one.
-
-        Returns the batch's state. Raises LeaseLostError, so that the transaction is rolled back, if the claim was lost.
-        """
-        done = part.update().where(_is_held(claim)).values(is_done=1, owner=None, leased_until=0)
-        if connection.execute(done).rowcount != 1:
-            raise LeaseLostError
-        if claim.step is Step.CREATE:
-            sent = and_(part_names.c.batch_id == claim.batch_id, part_names.c.first == claim.first)
-            connection.execute(part_names.delete().where(sent))
-        _add_refusals(connection, claim, refused)
-        counted = batch.update().where(batch.c.id == claim.batch_id, batch.c.state == RUNNING[claim.step])
-        counted = counted.values(done=batch.c.done + claim.rows, refused=batch.c.refused + len(refused))
-        columns = (batch.c.total, batch.c.done, batch.c.refused)
-        total, passed, failed = connection.execute(counted.returning(*columns)).one()
-        if passed < total:
-            return RUNNING[claim.step]
-        ended = outcome(claim.step, failed)
-        _move(connection, claim.batch_id, RUNNING[claim.step], ended)
-        return ended
-
-
-def _new_part(new: NewBatch, first: int) -> dict[str, Any]:
+def _new_part(new: NewBatch, first: int, now: int) -> dict[str, Any]:
     end = min(first + ROWS_PER_PART, new.total)
     step = Step.CHECK if new.state is State.CHECK else Step.CREATE
-    return {"batch_id": new.id, "first": first, "rows": end - first, "step": step}
+    flow = {"account_id": new.account_id, "product_id": new.product_id}
+    return {**flow, "batch_id": new.id, "first": first, "rows": end - first, "step": step, "waiting_since": now}
 
 
 def _new_names(new: NewBatch, first: int) -> dict[str, Any]:
@@ -238,29 +162,7 @@ def _write(values: Sequence[str | None] | None, first: int, end: int) -> str | N
     return None if values is None else orjson.dumps(values[first:end]).decode()
 
 
-def _is_held(claim: Claim) -> ColumnElement[bool]:
-    mine = and_(part.c.batch_id == claim.batch_id, part.c.first == claim.first)
-    return and_(mine, part.c.owner == claim.owner, part.c.is_done == 0)
-
-
-def _move(connection: Connection, batch_id: int, old: State, new: State, **values: int) -> bool:
+def move(connection: Connection, batch_id: int, old: State, new: State, **values: int) -> bool:
+    """Move a batch from one state to another; False if it was not in the old one."""
     moved = batch.update().where(batch.c.id == batch_id, batch.c.state == old).values(state=new, **values)
     return connection.execute(moved).rowcount == 1
-
-
-def _add_refusals(connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> None:
-    if not refused:
-        return
-    names = orjson.loads(claim.names or "[]")
-    nicknames = orjson.loads(claim.nicknames or "[]") or [None] * len(names)
-    rows = [
-        {
-            "batch_id": claim.batch_id,
-            "ordinal": claim.first + row.ordinal,
-            "name": names[row.ordinal],
-            "nickname": nicknames[row.ordinal],
-            "reason": row.reason,
-        }
-        for row in refused
-    ]
-    connection.execute(refusal.insert(), rows)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from nameplate.errors import TOKEN_CONTENT_DIFFERS
-from nameplate.store.bulk import insert_new
+from nameplate.store.rows import insert_new
 from nameplate.store.schema import client_token
 
 

@@ -1,137 +1,133 @@
-"""One database: transactions through SQLAlchemy, hot reads on a driver connection per thread.
+"""What a database offers to the rest of the store, whichever engine it runs on.
 
-What differs between databases lives here and in `bulk` and nowhere else.
+What differs between engines lives in `engines` and nowhere else.
 """
 
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event, make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 
-_BUSY_SECONDS: Final = 30
-# Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
-_CHECKPOINT_PAGES: Final = 16_000
-_WRITER_CACHE_KIB: Final = 65_536
+_Made = TypeVar("_Made")
+
+_ATTEMPTS = 5
+
+FEW = 8
+"""If fewer than an eighth as many names as are looked for lie between the first and the last, those few are read.
+
+Serial numbers come in runs: most often there is nothing between them, which one look into the index tells.
+"""
 
 
 class UnusableDatabaseError(Exception):
     """The URL names a database that Nameplate does not run on, or that cannot be opened."""
 
 
-class Database:
-    """An engine for transactions and, per thread, a driver connection for prepared reads."""
+class ConflictError(Exception):
+    """Another transaction got in the way. Nothing was changed; the same may be done again at once."""
 
-    def __init__(self, url: str, *, durable: bool = True) -> None:
-        """Open the database.
 
-        With `durable` an acknowledged transaction survives power loss, else only a crash.
+@dataclass(frozen=True, slots=True)
+class NewDevices:
+    """Devices to create: the rows of one part, with ids from `first_id` up.
+
+    `names` and `nicknames` are JSON arrays, a nickname or null for each name.
+    """
+
+    first_id: int
+    product_id: int
+    rows: int
+    names: str
+    nicknames: str | None = None
+
+
+class Bulk(ABC):
+    """Rows by the ten thousand, each engine's fastest way."""
+
+    most_parts: int
+    """How many parts a worker may create in one transaction, once creating them one by one has become slow."""
+
+    @abstractmethod
+    def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
+        """Return which of some well-formed names, at least one, the product has a device for."""
+
+    @abstractmethod
+    def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
+        """Create the devices of every part, in the order of their names.
+
+        Returns, for each part, the ordinals of names that were taken; their ids stay unused.
         """
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite" or not parsed.database:
-            message = f"Nameplate runs on a SQLite file (sqlite:////path/to/file); it cannot use {parsed.drivername!r}."
-            raise UnusableDatabaseError(message)
-        self.path = Path(parsed.database)
-        _make_private(self.path)
-        self._synchronous = "FULL" if durable else "NORMAL"
-        self._writing = threading.Lock()
-        self._local = threading.local()
-        self._driver_connections: list[sqlite3.Connection] = []
-        self.engine = self._make_engine()
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Hold a write transaction: committed at the end, rolled back if anything is raised."""
-        # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
-        with self._writing, self.engine.begin() as connection:
-            yield connection
 
-    def prepare(self, statement: Executable) -> "PreparedRead":
+class PreparedRead(ABC):
+    """A SELECT compiled once and run on the driver: a tenth of what it costs through SQLAlchemy."""
+
+    def __init__(self, engine: Engine, statement: Executable) -> None:
+        compiled = statement.compile(dialect=engine.dialect)  # type: ignore[attr-defined]  # Executable's stubs
+        assert isinstance(compiled, SQLCompiler)
+        self._sql = compiled.string
+        self._names = list(compiled.positiontup or compiled.params)
+        # What the statement itself fixes (a LIMIT, a state) is bound beside what the caller gives.
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+
+    @abstractmethod
+    def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
+        """Return every row."""
+
+    @abstractmethod
+    def row(self, **values: object) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+
+    def _bind(self, values: Mapping[str, object]) -> list[object]:
+        fixed = self._fixed
+        return [values[name] if name in values else fixed[name] for name in self._names]
+
+
+class Database(ABC):
+    """An engine for transactions and, per thread, a driver connection for prepared reads.
+
+    Every method raises DATABASE_UNAVAILABLE while the database cannot be reached.
+    """
+
+    engine: Engine
+    bulk: Bulk
+    location: str
+    """Where it is, for people to read; without a password."""
+
+    is_embedded: bool
+    """Whether it is this process that reads its file: such reads are short enough for the event loop."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Hold a write transaction: committed at the end, rolled back if anything is raised.
+
+        Raises ConflictError.
+        """
+
+    @abstractmethod
+    def prepare(self, statement: Executable) -> PreparedRead:
         """Compile a SELECT once, to be run often."""
-        return PreparedRead(self, statement)
 
-    def reader(self) -> sqlite3.Connection:
-        """Return this thread's own read connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-            self._driver_connections.append(connection)
-        return connection
-
-    def writer(self) -> sqlite3.Connection:
-        """Return a connection of its own for a caller that serialises its writes itself."""
-        connection = self._connect()
-        self._driver_connections.append(connection)
-        return connection
-
+    @abstractmethod
     def close(self) -> None:
         """Close every connection.
 
         No thread may be using one.
         """
-        self.engine.dispose()
-        for connection in self._driver_connections:
-            connection.close()
-        self._driver_connections.clear()
-        self._local = threading.local()
-
-    def _make_engine(self) -> Engine:
-        # One connection at a time is in use (see `transaction`); the last one back has the warm cache.
-        engine = create_engine("sqlite://", creator=self._connect_writer, poolclass=QueuePool, pool_use_lifo=True)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        return engine
-
-    def _connect_writer(self) -> sqlite3.Connection:
-        connection = self._connect()
-        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
 
 
-def _make_private(path: Path) -> None:
-    """Create the file for its owner only; SQLite gives the files beside it the same mode."""
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+def retried(work: Callable[[], _Made]) -> _Made:
+    """Do a whole piece of work again when another transaction has got in its way.
 
-
-class PreparedRead:
-    """A SELECT compiled once.
-
-    Running it costs a tenth of what it costs through the engine.
+    Raises ConflictError when that goes on.
     """
-
-    def __init__(self, database: Database, statement: Executable) -> None:
-        compiled = statement.compile(dialect=database.engine.dialect)  # type: ignore[attr-defined]  # Executable's stubs
-        assert isinstance(compiled, SQLCompiler)
-        self._database = database
-        self._sql = compiled.string
-        self._names = compiled.positiontup or []
-        # What the statement itself fixes (a LIMIT, a state) is bound beside what the caller gives.
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
-
-    def rows(self, **values: object) -> list[tuple[Any, ...]]:
-        """Return every row."""
-        return self._database.reader().execute(self._sql, self._bind(values)).fetchall()
-
-    def row(self, **values: object) -> tuple[Any, ...] | None:
-        """Return the first row, or None."""
-        row: tuple[Any, ...] | None = self._database.reader().execute(self._sql, self._bind(values)).fetchone()
-        return row
-
-    def _bind(self, values: dict[str, object]) -> list[object]:
-        fixed = self._fixed
-        return [values[name] if name in values else fixed[name] for name in self._names]
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        except ConflictError:
+            continue
+    return work()

@@ -8,10 +8,10 @@ from sqlalchemy import bindparam, select
 
 from nameplate.domain.device import ORDINAL_BITS, first_id
 from nameplate.errors import DEVICE_NAME_TAKEN
-from nameplate.store.bulk import insert_new
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database
+from nameplate.store.rows import insert_new
 from nameplate.store.schema import device
 
 _COLUMNS: Final = (

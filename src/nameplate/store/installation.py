@@ -5,8 +5,8 @@ from typing import Final
 from sqlalchemy import select
 
 from nameplate.domain.secrets import MasterKey, mint_key
-from nameplate.store.bulk import insert_new
 from nameplate.store.database import Database
+from nameplate.store.rows import insert_new
 from nameplate.store.schema import installation
 
 _IOT_IDS: Final = "iot-id-key"
@@ -21,7 +21,7 @@ class Installation:
     @property
     def is_new(self) -> bool:
         """Whether nothing has been sealed yet, so that any master key will do."""
-        with self._database.engine.connect() as connection:
+        with self._database.transaction() as connection:
             return connection.execute(select(installation.c.name)).first() is None
 
     def iot_id_key(self, master: MasterKey) -> bytes:

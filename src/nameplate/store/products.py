@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from nameplate.domain.secrets import DeviceSecrets, MasterKey
-from nameplate.store.bulk import insert_new
 from nameplate.store.database import Database
+from nameplate.store.rows import insert_new
 from nameplate.store.schema import device, product
 
 

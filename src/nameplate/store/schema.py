@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from nameplate.domain.batch import State, Step
+from nameplate.store.text import AnyText
 
 metadata: Final = MetaData()
 nonce_metadata: Final = MetaData()
@@ -81,14 +82,14 @@ product: Final = Table(
         nullable=False,
         comment="sealed; what its devices' secrets derive from",
     ),
-    Column("description", Text),
+    Column("description", AnyText),
     Column("node_type", SmallInteger, nullable=False),
     Column("commodity", Text, nullable=False),
     Column("data_format", SmallInteger),
     Column("auth_type", Text, nullable=False),
     Column("net_type", Text, nullable=False),
     Column("protocol", Text),
-    Column("category", Text),
+    Column("category", AnyText),
     Column("validation", SmallInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("product_name", "account_id", "name", unique=True),
@@ -99,7 +100,8 @@ device: Final = Table(
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("product_id", Integer, ForeignKey("product.id"), nullable=False),
-    Column("name", Text, nullable=False),
+    # Bytes are compared three times as fast as a language's letters.
+    Column("name", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False),
     Column("nickname", Text),
     Column("status", SmallInteger, nullable=False, server_default="0"),
     Column("generation", SmallInteger, nullable=False, server_default="0", comment="of its secret"),
@@ -154,14 +156,19 @@ part: Final = Table(
         autoincrement=False,
         comment="ordinal of its first row in the batch",
     ),
+    Column("account_id", Integer, nullable=False, server_default="0", comment="its batch's"),
+    Column("product_id", Integer, nullable=False, server_default="0", comment="its batch's"),
     Column("rows", Integer, nullable=False),
     Column("step", Text, nullable=False),
     Column("is_done", SmallInteger, nullable=False, server_default="0"),
     Column("owner", Text, comment="the worker that holds it"),
     Column("leased_until", BigInteger, nullable=False, server_default="0"),
+    Column("waiting_since", BigInteger, nullable=False, server_default="0", comment="for its present step"),
     CheckConstraint(f"step IN ({_STEPS})", name="part_step"),
     Index(
         "part_waiting",
+        "account_id",
+        "product_id",
         "batch_id",
         "first",
         sqlite_where=text("is_done = 0"),
@@ -186,8 +193,8 @@ refusal: Final = Table(
     metadata,
     Column("batch_id", BigInteger, ForeignKey("batch.id"), primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False, comment="of the row in the batch"),
-    Column("name", Text, nullable=False),
-    Column("nickname", Text),
+    Column("name", AnyText, nullable=False),
+    Column("nickname", AnyText),
     Column("reason", Text, nullable=False),
     comment="The rows that the last step refused, and why.",
 )
@@ -196,12 +203,20 @@ client_token: Final = Table(
     "client_token",
     metadata,
     Column("account_id", Integer, ForeignKey("account.id"), primary_key=True),
-    Column("token", Text, primary_key=True),
+    Column("token", AnyText, primary_key=True),
     Column("digest", LargeBinary, nullable=False, comment="of the call's action and parameters"),
     Column("answer", BigInteger, nullable=False, comment="the batch or device that the call made"),
     Column("created_at", BigInteger, nullable=False),
 )
 
+worker: Final = Table(
+    "worker",
+    metadata,
+    Column("name", Text, primary_key=True, comment="its host and process"),
+    Column("seen_at", BigInteger, nullable=False, comment="when it last said that it works"),
+)
+
+# In a file of its own beside SQLite's, and with the rest on PostgreSQL.
 nonce: Final = Table(
     "nonce",
     nonce_metadata,

@@ -1,20 +1,29 @@
 """The store as a whole: one registry's tables, and the nonces beside it."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
+from nameplate.errors import RefusedError
 from nameplate.store.access_keys import AccessKeys
 from nameplate.store.batches import Batches
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database, UnusableDatabaseError
 from nameplate.store.devices import Devices
+from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
+from nameplate.store.engines.postgresql_nonces import PostgresNonces
+from nameplate.store.engines.sqlite_nonces import SqliteNonces
 from nameplate.store.installation import Installation
-from nameplate.store.migrations import upgrade
+from nameplate.store.migrations import Standing, head, standing, upgrade
 from nameplate.store.nonces import Nonces
+from nameplate.store.parts import Parts
 from nameplate.store.products import Products
+from nameplate.store.workers import Workers
 
 _NONCES: Final = "nonces.db"
 
@@ -23,21 +32,32 @@ class Store:
     """Everything a registry keeps, by noun."""
 
     def __init__(self, url: str, data_dir: Path) -> None:
-        """Open the database at `url`, bring its schema up to date, and open the nonces in `data_dir`."""
-        try:
-            self.database = Database(url)
-            upgrade(self.database.engine)
-        except (DBAPIError, sqlite3.Error) as error:
-            message = f"The database cannot be opened: {getattr(error, 'orig', error)}."
-            raise UnusableDatabaseError(message) from None
-        self._nonce_database = Database(f"sqlite:///{data_dir / _NONCES}", durable=False)
+        """Open the database at `url`, whose schema is brought up to date if it is embedded.
+
+        On SQLite the nonces are in a file in `data_dir`. Raises UnusableDatabaseError.
+        """
+        with _usable():
+            self.database = open_database(url)
+            if self.database.is_embedded:
+                upgrade(self.database)
+            else:
+                _require_current(self.database)
+        self._nonce_database, self.nonces = _open_nonces(self.database, data_dir)
         self.counters = Counters(self.database)
         self.installation = Installation(self.database)
         self.access_keys = AccessKeys(self.database, self.counters)
         self.products = Products(self.database)
         self.devices = Devices(self.database, self.counters)
         self.batches = Batches(self.database)
-        self.nonces = Nonces(self._nonce_database)
+        self.parts = Parts(self.database)
+        self.workers = Workers(self.database)
+        self._schema = self.database.prepare(
+            select(literal_column("version_num")).select_from(table("alembic_version"))
+        )
+
+    def is_current(self) -> bool:
+        """Whether the schema is still this version's."""
+        return self._schema.row() == (head(),)
 
     def close(self) -> None:
         """Close every connection.
@@ -46,3 +66,71 @@ class Store:
         """
         self.database.close()
         self._nonce_database.close()
+
+
+def upgrade_schema(url: str) -> str:
+    """Bring the schema of the database at `url` up to date, and return where that is.
+
+    Raises UnusableDatabaseError.
+    """
+    with _usable():
+        database = open_database(url)
+        try:
+            if standing(database) is Standing.AHEAD:
+                raise UnusableDatabaseError(_explain(database, Standing.AHEAD))
+            upgrade(database)
+        finally:
+            database.close()
+    return database.location
+
+
+def check_schema(url: str) -> str:
+    """Return where the database at `url` is, if its schema is up to date.
+
+    Raises UnusableDatabaseError if it is not.
+    """
+    with _usable():
+        database = open_database(url)
+        try:
+            _require_current(database)
+        finally:
+            database.close()
+    return database.location
+
+
+def _require_current(database: Database) -> None:
+    found = standing(database)
+    if found is not Standing.CURRENT:
+        raise UnusableDatabaseError(_explain(database, found))
+
+
+def _explain(database: Database, found: Standing) -> str:
+    advice = "Install that version." if found is Standing.AHEAD else "Run: nameplate db upgrade"
+    return f"The database {database.location} {found.value}. {advice}"
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as error:
+        message = f"The database cannot be reached: {_reason(error)}."
+        raise UnusableDatabaseError(message) from None
+    except (DBAPIError, sqlite3.Error) as error:
+        message = f"The database cannot be opened: {getattr(error, 'orig', error)}."
+        raise UnusableDatabaseError(message) from None
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the driver said, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(getattr(error, "orig", error)).split()).rstrip(".")
+
+
+def _open_nonces(database: Database, data_dir: Path) -> tuple[Database, Nonces]:
+    """Return the nonces, and the database that they are in."""
+    if isinstance(database, PostgresDatabase):
+        return database, PostgresNonces(database)
+    beside = SqliteDatabase(data_dir / _NONCES, durable=False)
+    return beside, SqliteNonces(beside)

@@ -32,8 +32,12 @@ class Format(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP answer."""
+    """One HTTP answer.
 
+    `code` is what came of the call: OK, or the refusal's code.
+    """
+
+    code: str
     status: int
     content_type: str
     body: bytes
@@ -55,7 +59,7 @@ class Envelope:
         It carries no Code: a generic Node client throws at any it does not know.
         """
         answer = {"RequestId": self.request_id, "Success": True, **fields}
-        return self._write(200, f"{self.action}Response", answer)
+        return self._write("OK", 200, f"{self.action}Response", answer)
 
     def refusal(self, refused: RefusedError) -> Response:
         """Write a refusal in its family's shape: the operation's own answer, or the gateway's error."""
@@ -64,14 +68,14 @@ class Envelope:
             answer |= {"Code": refused.code, "ErrorMessage": refused.message}
             if refused.data is not None:
                 answer["Data"] = refused.data
-            return self._write(200, f"{self.action}Response", answer)
+            return self._write(refused.code, 200, f"{self.action}Response", answer)
         answer = {"RequestId": self.request_id, "HostId": self.host, "Code": refused.code, "Message": refused.message}
         answer["Recommend"] = f"http://{self.host}/errors?Keyword={refused.code}"
-        return self._write(refused.status, "Error", answer)
+        return self._write(refused.code, refused.status, "Error", answer)
 
-    def _write(self, status: int, root: str, answer: Mapping[str, Any]) -> Response:
+    def _write(self, code: str, status: int, root: str, answer: Mapping[str, Any]) -> Response:
         body = orjson.dumps(answer) if self.form is Format.JSON else write_xml(root, answer)
-        return Response(status, self.form.value, body)
+        return Response(code, status, self.form.value, body)
 
 
 def write_xml(root: str, answer: Mapping[str, Any]) -> bytes:

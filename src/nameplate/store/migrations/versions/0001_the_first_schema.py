@@ -159,7 +159,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("product_id", sa.Integer(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("nickname", sa.Text(), nullable=True),
         sa.Column("status", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column(

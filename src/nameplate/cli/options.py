@@ -1,0 +1,83 @@
+"""What the commands share: options that are settings, and how a command ends.
+
+Exit codes: 0 done, 1 refused or failed, 2 bad usage.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from pydantic import ValidationError
+from typer.models import OptionInfo
+
+from nameplate import logs, server
+from nameplate.call import Registry
+from nameplate.data_dir import StartError
+from nameplate.logs import LogFormat, LogLevel
+from nameplate.settings import PREFIX, Settings
+
+_USAGE: Final = 2
+
+
+def option(name: str) -> OptionInfo:
+    """Return the command-line option for a setting."""
+    field = Settings.model_fields[name]
+    made: OptionInfo = typer.Option(
+        help=field.description, envvar=f"{PREFIX}{name.upper()}", show_default=str(field.default)
+    )
+    return made
+
+
+DataDir = Annotated[Path | None, option("data_dir")]
+DatabaseUrl = Annotated[str | None, option("database_url")]
+Workers = Annotated[int | None, option("workers")]
+Lease = Annotated[float | None, option("lease")]
+Format = Annotated[LogFormat | None, option("log_format")]
+Level = Annotated[LogLevel | None, option("log_level")]
+
+
+@contextmanager
+def opened_registry(data_dir: Path | None, database_url: str | None) -> Iterator[Registry]:
+    """Open the registry that options and the environment name."""
+    with (
+        reporting(),
+        server.open_registry(settings(data_dir=data_dir, database_url=database_url)) as registry,
+    ):
+        yield registry
+
+
+@contextmanager
+def reporting(chosen: Settings | None = None) -> Iterator[None]:
+    """Log as the settings say, and end with a message instead of a stack trace if Nameplate cannot start."""
+    chosen = chosen or settings()
+    logs.configure(chosen.log_format, chosen.log_level)
+    try:
+        yield
+    except StartError as error:
+        fail(str(error))
+
+
+def settings(**given: Any) -> Settings:  # noqa: ANN401 (options of many types; Settings checks them)
+    """Return the settings that options and the environment give; end with a message if one is not valid."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{PREFIX}{first['loc'][0]}".upper()
+        # The value itself is not repeated: it may be a secret.
+        fail(f"{name} is not valid: {first['msg']}.", _USAGE)
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def fail(text: str, code: int = 1) -> NoReturn:
+    """End with a message on standard error."""
+    sys.stderr.write(f"nameplate: {text}\n")
+    raise typer.Exit(code)

@@ -1,0 +1,50 @@
+"""What Prometheus is told, by process; of several processes of one server, the sums."""
+
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import REGISTRY
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names where processes of one server keep their counts; the library reads it."""
+
+CALLS: Final = Counter("nameplate_calls", "Calls answered, by what came of them.", ["action", "outcome"])
+CALL_SECONDS: Final = Histogram(
+    "nameplate_call_seconds",
+    "Time from a call's arrival to its answer.",
+    ["action"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+PART_SECONDS: Final = Histogram(
+    "nameplate_part_seconds",
+    "Time a worker needed for a step of the parts it had claimed together.",
+    ["step"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+DEVICES_CREATED: Final = Counter("nameplate_devices_created", "Devices created.")
+CLAIMS_LOST: Final = Counter("nameplate_claims_lost", "Parts that another worker had taken over meanwhile.")
+
+
+def render(collector: Collector | None = None) -> bytes:
+    """Return every metric as text, and those of `collector`."""
+    registry = CollectorRegistry()
+    if os.environ.get(SHARED_DIR):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's
+    else:
+        registry.register(_Own())
+    if collector is not None:
+        registry.register(collector)
+    return generate_latest(registry)
+
+
+class _Own(Collector):
+    """The metrics of one process."""
+
+    def collect(self) -> Iterable[Metric]:
+        return REGISTRY.collect()

@@ -1,0 +1,170 @@
+"""PostgreSQL, also through a pooler: nothing outlives a transaction, no statement is prepared on the server."""
+
+import select
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, Executable, Select, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from nameplate.errors import DATABASE_UNAVAILABLE
+from nameplate.store.database import ConflictError, Database, PreparedRead
+from nameplate.store.engines.postgresql_bulk import PostgresBulk
+from nameplate.store.text import AnyText, unescape
+
+_POOL_SIZE: Final = 8
+_POOL_OVERFLOW: Final = 24
+_POOL_SECONDS: Final = 10
+_DRIVER: Final = {
+    "application_name": "nameplate",
+    "connect_timeout": 5,
+    # A peer that is gone is noticed in half a minute, not in two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# A process that stands still while it holds a transaction must not keep the others from going on.
+_LIMITS: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_CONFLICTS: Final = ("40001", "40P01", "25P02")
+_UNAVAILABLE: Final = ("08", "57P", "53", "25006")
+
+_Made = TypeVar("_Made")
+
+
+class PostgresDatabase(Database):
+    """A PostgreSQL database."""
+
+    is_embedded = False
+
+    def __init__(self, url: URL) -> None:
+        """Prepare to connect: whether that is possible shows with the first statement."""
+        url = url.set(drivername="postgresql+psycopg")
+        self.location = url.render_as_string(hide_password=True).replace("+psycopg", "", 1)
+        driver = {name: value for name, value in _DRIVER.items() if name not in url.query}
+        self.engine = _make_engine(url, {**driver, "prepare_threshold": None})
+        self._local = threading.local()
+        self._driver_connections: set[psycopg.Connection[Any]] = set()
+        self.bulk = PostgresBulk(self.run)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Hold a write transaction."""
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    def prepare(self, statement: Executable) -> "PostgresRead":
+        """Compile a SELECT once."""
+        return PostgresRead(self, statement)
+
+    def run(self, query: Callable[[psycopg.Connection[Any]], _Made]) -> _Made:
+        """Run a query on this thread's own connection, in autocommit mode."""
+        with _translated():
+            return query(self._own())
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+        for connection in self._driver_connections:
+            connection.close()
+        self._driver_connections.clear()
+        self._local = threading.local()
+
+    def _own(self) -> psycopg.Connection[Any]:
+        """Return this thread's own connection, a new one if the old one is gone."""
+        connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
+        if connection is not None and _is_gone(connection):
+            self._driver_connections.discard(connection)
+            connection.close()
+            connection = None
+        if connection is None:
+            arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
+            options = {**_DRIVER, **options, "prepare_threshold": None, "autocommit": True}
+            connection = self._local.connection = psycopg.connect(*arguments, **options)
+            self._driver_connections.add(connection)
+        return connection
+
+
+def _is_gone(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a connection that nobody is using has been ended from the other side."""
+    if connection.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    # A server says nothing unasked but that it ends the connection.
+    return bool(waiting.poll(0))
+
+
+def _make_engine(url: URL, arguments: Mapping[str, Any]) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args=dict(arguments),
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_OVERFLOW,
+        pool_timeout=_POOL_SECONDS,
+        pool_pre_ping=True,
+    )
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(_LIMITS))
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what the driver says in the store's words."""
+    try:
+        yield
+    except PoolTimeoutError:
+        raise DATABASE_UNAVAILABLE() from None
+    except DBAPIError as error:
+        _raise(error.orig, error, is_lost=error.connection_invalidated)
+    except psycopg.Error as error:
+        _raise(error, error, is_lost=False)
+
+
+def _raise(cause: BaseException | None, error: Exception, *, is_lost: bool) -> None:
+    if is_conflict(cause):
+        raise ConflictError from error
+    code = getattr(cause, "sqlstate", None) or ""
+    # An OperationalError without a code comes from the driver itself: it has no connection, or has lost it.
+    if is_lost or code.startswith(_UNAVAILABLE) or (isinstance(cause, psycopg.OperationalError) and not code):
+        raise DATABASE_UNAVAILABLE() from error
+    raise error
+
+
+def is_conflict(cause: BaseException | None) -> bool:
+    """Whether a transaction that failed for this may be done again at once."""
+    code = getattr(cause, "sqlstate", None)
+    # A shard that is elsewhere loses the code.
+    return code in _CONFLICTS or (code == "XX000" and "deadlock detected" in str(cause))
+
+
+class PostgresRead(PreparedRead):
+    """A prepared read on the thread's own connection."""
+
+    def __init__(self, database: PostgresDatabase, statement: Executable) -> None:
+        super().__init__(database.engine, statement)
+        self._run = database.run
+        columns = statement.selected_columns if isinstance(statement, Select) else ()
+        self._escaped = [place for place, column in enumerate(columns) if isinstance(column.type, AnyText)]
+
+    def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
+        """Return every row."""
+        bound = dict(zip(self._names, self._bind(values), strict=True))
+        if any(isinstance(value, str) and "\0" in value for value in bound.values()):
+            # PostgreSQL stores no such text, so nothing is equal to it.
+            return []
+        rows = self._run(lambda connection: connection.execute(self._sql, bound).fetchall())
+        return [self._unescape(row) for row in rows] if self._escaped else rows
+
+    def row(self, **values: object) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        rows = self.rows(**values)
+        return rows[0] if rows else None
+
+    def _unescape(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        escaped = self._escaped
+        return tuple(unescape(value) if place in escaped else value for place, value in enumerate(row))

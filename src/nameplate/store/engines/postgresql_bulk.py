@@ -1,0 +1,109 @@
+"""Bulk rows on PostgreSQL: a binary COPY; where names are taken already, a staged INSERT that leaves them out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from nameplate.store.database import FEW, Bulk, NewDevices
+
+_COLUMNS: Final = "id, product_id, created_at, name, nickname"
+_TYPES: Final = ("int8", "int4", "int8", "text", "text")
+_CREATE: Final = f"COPY device ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_STAGE: Final = """
+CREATE TEMPORARY TABLE stage (id bigint, product_id integer, created_at bigint, name text COLLATE "C", nickname text)
+ON COMMIT DROP
+"""
+_FILL_STAGE: Final = f"COPY stage ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+# In the order of names, so that two that race for the same ones cannot wait for each other.
+_CREATE_FREE: Final = f"""
+INSERT INTO device ({_COLUMNS}) SELECT {_COLUMNS} FROM stage ORDER BY product_id, name
+ON CONFLICT (product_id, name) DO NOTHING
+"""  # noqa: S608 (no value of a caller's)
+_CREATED: Final = "SELECT id FROM device WHERE id BETWEEN %s AND %s"
+
+_BETWEEN: Final = "SELECT name FROM device WHERE product_id = %s AND name BETWEEN %s AND %s LIMIT %s"
+# A look into the index for each name is the only plan that does not read the whole table.
+_ONE_PLAN: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
+_SOUGHT: Final = 'CREATE TEMPORARY TABLE sought (name text COLLATE "C") ON COMMIT DROP'
+_FILL_SOUGHT: Final = "COPY sought (name) FROM STDIN"
+_TAKEN: Final = "SELECT sought.name FROM sought JOIN device ON device.name = sought.name WHERE device.product_id = %s"
+
+Row = tuple[int, int, int, str, str | None]
+Run = Callable[[Callable[[psycopg.Connection[Any]], set[str]]], set[str]]
+
+
+class PostgresBulk(Bulk):
+    """Rows by the ten thousand on PostgreSQL."""
+
+    most_parts = 1
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
+        """Return which names are taken."""
+        ordered = sorted(names)
+        return self._run(lambda connection: _taken(connection, product_id, ordered))
+
+    def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
+        """Create the devices of every part."""
+        rows = [row for part in parts for row in _rows(part, now)]
+        rows.sort(key=lambda row: (row[1], row[3]))
+        try:
+            with connection.begin_nested():
+                _copy(connection, _CREATE, rows)
+        except (DBAPIError, psycopg.Error) as error:
+            if not _is_taken(error):
+                raise
+        else:
+            return [[] for _ in parts]
+        connection.exec_driver_sql(_STAGE)
+        _copy(connection, _FILL_STAGE, rows)
+        connection.exec_driver_sql(_CREATE_FREE)
+        return [_missing(connection, part) for part in parts]
+
+
+def _taken(connection: psycopg.Connection[Any], product_id: int, ordered: list[str]) -> set[str]:
+    few = len(ordered) // FEW
+    between = connection.execute(_BETWEEN, (product_id, ordered[0], ordered[-1], few + 1)).fetchall()
+    if len(between) <= few:
+        return {name for (name,) in between}.intersection(ordered)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(_ONE_PLAN)
+        cursor.execute(_SOUGHT)
+        with cursor.copy(_FILL_SOUGHT) as copy:
+            # No well-formed name holds what the text format would need to escape.
+            copy.write("\n".join([*ordered, ""]))
+        return {name for (name,) in cursor.execute(_TAKEN, (product_id,))}
+
+
+def _rows(part: NewDevices, now: int) -> Iterable[Row]:
+    names = orjson.loads(part.names)
+    nicknames = [None] * len(names) if part.nicknames is None else orjson.loads(part.nicknames)
+    for number, (name, nickname) in enumerate(zip(names, nicknames, strict=True), part.first_id):
+        yield number, part.product_id, now, name, nickname
+
+
+def _copy(connection: Connection, statement: str, rows: Iterable[Row]) -> None:
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(_TYPES)
+        for row in rows:
+            copy.write_row(row)
+
+
+def _is_taken(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlstate", None)
+    # A shard that is elsewhere loses the code.
+    return code == "23505" or (code == "XX000" and "duplicate key" in str(cause))
+
+
+def _missing(connection: Connection, part: NewDevices) -> list[int]:
+    span = (part.first_id, part.first_id + part.rows - 1)
+    created = set(connection.exec_driver_sql(_CREATED, span).scalars())
+    return [ordinal for ordinal in range(part.rows) if part.first_id + ordinal not in created]

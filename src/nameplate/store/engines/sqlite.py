@@ -1,0 +1,117 @@
+"""SQLite: one file, one writer at a time."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from nameplate.store.database import Database, PreparedRead
+from nameplate.store.engines.sqlite_bulk import SqliteBulk
+
+_BUSY_SECONDS: Final = 30
+# Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
+_CHECKPOINT_PAGES: Final = 16_000
+_WRITER_CACHE_KIB: Final = 65_536
+
+
+class SqliteDatabase(Database):
+    """A SQLite file, made for its owner only if there is none."""
+
+    is_embedded = True
+
+    def __init__(self, path: str | Path, *, durable: bool = True) -> None:
+        """Open the file.
+
+        With `durable` an acknowledged transaction survives power loss, else only a crash.
+        """
+        self.path = Path(path)
+        self.location = str(self.path)
+        _make_private(self.path)
+        self._synchronous = "FULL" if durable else "NORMAL"
+        self._writing = threading.Lock()
+        self._local = threading.local()
+        self._driver_connections: list[sqlite3.Connection] = []
+        self.engine = self._make_engine()
+        self.bulk = SqliteBulk(self.reader)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Hold a write transaction."""
+        # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
+        with self._writing, self.engine.begin() as connection:
+            yield connection
+
+    def prepare(self, statement: Executable) -> "SqliteRead":
+        """Compile a SELECT once."""
+        return SqliteRead(self, statement)
+
+    def reader(self) -> sqlite3.Connection:
+        """Return this thread's own read connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._driver_connections.append(connection)
+        return connection
+
+    def writer(self) -> sqlite3.Connection:
+        """Return a connection of its own for a caller that serialises its writes itself."""
+        connection = self._connect()
+        self._driver_connections.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+        for connection in self._driver_connections:
+            connection.close()
+        self._driver_connections.clear()
+        self._local = threading.local()
+
+    def _make_engine(self) -> Engine:
+        # One connection at a time is in use (see `transaction`); the last one back has the warm cache.
+        engine = create_engine("sqlite://", creator=self._connect_writer, poolclass=QueuePool, pool_use_lifo=True)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for its owner only; SQLite gives the files beside it the same mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+class SqliteRead(PreparedRead):
+    """A prepared read on the thread's own connection."""
+
+    def __init__(self, database: SqliteDatabase, statement: Executable) -> None:
+        super().__init__(database.engine, statement)
+        self._reader = database.reader
+
+    def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
+        """Return every row."""
+        return self._reader().execute(self._sql, self._bind(values)).fetchall()
+
+    def row(self, **values: object) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        row: tuple[Any, ...] | None = self._reader().execute(self._sql, self._bind(values)).fetchone()
+        return row

@@ -1,0 +1,193 @@
+"""The parts that batches are cut into, and the claims that workers hold on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, tuple_
+
+from nameplate.domain.batch import ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
+from nameplate.store.batches import move
+from nameplate.store.database import Database
+from nameplate.store.schema import batch, part, part_names, refusal
+
+_MOST_SMALL: Final = 63
+# Written out, so that SQLite sees that the index over waiting parts has them all.
+_WAITS: Final = part.c.is_done == literal_column("0")
+
+
+class LeaseLostError(Exception):
+    """The claim ran out and another worker holds the part, or has done it."""
+
+    def __init__(self, batch_id: int) -> None:
+        super().__init__(f"The claim on a part of batch {batch_id} was lost.")
+        self.batch_id = batch_id
+
+
+class Flow(NamedTuple):
+    """Whose parts are done in order: one product's."""
+
+    account_id: int
+    product_id: int
+
+
+@dataclass(slots=True)
+class Turns:
+    """Who was served last: an account, and of each account a product."""
+
+    account_id: int = 0
+    product_ids: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's hold on one part for one step.
+
+    `names` and `nicknames` are JSON arrays; `owner` is the fence.
+    """
+
+    owner: str
+    batch_id: int
+    product_id: int
+    first: int
+    rows: int
+    step: Step
+    names: str | None
+    nicknames: str | None
+
+
+class Parts:
+    """Parts, waiting and claimed.
+
+    Parts of one account and product are done in order; accounts take turns, and so do the products of one account.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        is_waiting = and_(_WAITS, part.c.leased_until <= bindparam("now"))
+        self._account = database.prepare(_next(part.c.account_id, is_waiting))
+        of_account = and_(is_waiting, part.c.account_id == bindparam("account_id"))
+        self._product = database.prepare(_next(part.c.product_id, of_account))
+        backlog = select(func.count(), func.min(part.c.waiting_since)).where(is_waiting)
+        self._backlog = database.prepare(backlog)
+
+    def next_flow(self, turns: Turns, now: int) -> Flow | None:
+        """Return whose turn it is, and take note of it; None if no part waits."""
+        account_id = _only(self._account.row(after=turns.account_id, now=now))
+        if account_id is None:
+            return None
+        last = turns.product_ids.get(account_id, 0)
+        product_id = _only(self._product.row(account_id=account_id, after=last, now=now))
+        if product_id is None:
+            return None
+        turns.account_id = account_id
+        turns.product_ids[account_id] = product_id
+        return Flow(account_id, product_id)
+
+    def backlog(self, now: int) -> tuple[int, int | None]:
+        """Return how many parts nobody is working on, and since when the oldest of them has waited."""
+        row = self._backlog.row(now=now)
+        assert row is not None
+        return row[0], row[1]
+
+    def claim(self, owner: str, flow: Flow, now: int, until: int, most: int = 1) -> list[Claim]:
+        """Hold a flow's oldest waiting parts until a time: `most` of them, or more if they are small.
+
+        `owner` must be new with every claim.
+        """
+        with self._database.transaction() as connection:
+            keys = _lock_waiting(connection, flow, now, most)
+            if not keys:
+                return []
+            chosen = tuple_(part.c.batch_id, part.c.first).in_(keys)
+            connection.execute(part.update().where(chosen).values(owner=owner, leased_until=until))
+            columns = [part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")]
+            held = select(*columns, part_names.c.names, part_names.c.nicknames)
+            held = held.select_from(part).outerjoin(part_names).where(chosen)
+            rows = connection.execute(held.order_by(part.c.batch_id, part.c.first)).all()
+        return [Claim(owner, *row[:4], Step(row.step), row.names, row.nicknames) for row in rows]
+
+    def extend(self, claims: Sequence[Claim], until: int) -> int:
+        """Hold parts for longer; returns how many are still held."""
+        with self._database.transaction() as connection:
+            return sum(
+                connection.execute(part.update().where(_is_held(claim)).values(leased_until=until)).rowcount
+                for claim in claims
+            )
+
+    def finish(self, connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> State:
+        """Mark a part done, in the transaction that did it, and move its batch on after the last one.
+
+        Returns the batch's state. Raises LeaseLostError, so that the transaction is rolled back, if the claim was lost.
+        """
+        done = part.update().where(_is_held(claim)).values(is_done=1, owner=None, leased_until=0)
+        if connection.execute(done).rowcount != 1:
+            raise LeaseLostError(claim.batch_id)
+        if claim.step is Step.CREATE and claim.names is not None:
+            sent = and_(part_names.c.batch_id == claim.batch_id, part_names.c.first == claim.first)
+            connection.execute(part_names.delete().where(sent))
+        _add_refusals(connection, claim, refused)
+        counted = batch.update().where(batch.c.id == claim.batch_id, batch.c.state == RUNNING[claim.step])
+        counted = counted.values(done=batch.c.done + claim.rows, refused=batch.c.refused + len(refused))
+        columns = (batch.c.total, batch.c.done, batch.c.refused)
+        total, passed, failed = connection.execute(counted.returning(*columns)).one()
+        if passed < total:
+            return RUNNING[claim.step]
+        ended = outcome(claim.step, failed)
+        move(connection, claim.batch_id, RUNNING[claim.step], ended)
+        return ended
+
+
+def _next(column: ColumnElement[int], is_waiting: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the lowest value above `after`, or else the lowest of all."""
+    above = select(func.min(column)).where(is_waiting, column > bindparam("after")).scalar_subquery()
+    lowest = select(func.min(column)).where(is_waiting).scalar_subquery()
+    return select(func.coalesce(above, lowest))
+
+
+def _only(row: tuple[Any, ...] | None) -> int | None:
+    return None if row is None else row[0]
+
+
+def _lock_waiting(connection: Connection, flow: Flow, now: int, most: int) -> list[tuple[int, int]]:
+    """Lock a flow's oldest waiting parts, and return the keys of those that fit into `most` full ones."""
+    columns = [part.c[name] for name in ("batch_id", "first", "rows")]
+    waiting = select(*columns).where(_WAITS, part.c.account_id == flow.account_id)
+    waiting = waiting.where(part.c.product_id == flow.product_id, part.c.leased_until <= now)
+    waiting = waiting.order_by(part.c.batch_id, part.c.first).with_for_update(skip_locked=True)
+    rows = list(connection.execute(waiting.limit(most)))
+    # Never more than may be needed: what is locked is not there for others.
+    if rows and sum(row.rows for row in rows) <= most * ROWS_PER_PART // 2:
+        rows += connection.execute(waiting.limit(_MOST_SMALL).offset(len(rows)))
+    keys: list[tuple[int, int]] = []
+    room = most * ROWS_PER_PART
+    for row in rows:
+        room -= row.rows
+        if keys and room < 0:
+            break
+        keys.append((row.batch_id, row.first))
+    return keys
+
+
+def _is_held(claim: Claim) -> ColumnElement[bool]:
+    mine = and_(part.c.batch_id == claim.batch_id, part.c.first == claim.first)
+    return and_(mine, part.c.owner == claim.owner, part.c.is_done == 0)
+
+
+def _add_refusals(connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> None:
+    if not refused:
+        return
+    names = orjson.loads(claim.names or "[]")
+    nicknames = orjson.loads(claim.nicknames or "[]") or [None] * len(names)
+    rows = [
+        {
+            "batch_id": claim.batch_id,
+            "ordinal": claim.first + row.ordinal,
+            "name": names[row.ordinal],
+            "nickname": nicknames[row.ordinal],
+            "reason": row.reason,
+        }
+        for row in refused
+    ]
+    connection.execute(refusal.insert(), rows)

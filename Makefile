@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NODE := tests/sdks/node_modules/.installed
+DEBIAN := .venv/debian/.unpacked
 
 help: ## Show this map
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -12,10 +13,10 @@ demo: $(BIN)/.demo ## Register 10,000 devices with the vendor's SDK on a throw-a
 serve: $(BIN)/.demo ## Run a server on 127.0.0.1:8420, its data in ./nameplate-data
 	$(BIN)/nameplate serve
 
-test: check $(NODE) ## Check everything, then run every test
+test: check $(NODE) $(DEBIAN) ## Check everything, then run every test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
 
-cover: $(BIN)/.test $(NODE) ## Run every test and show which lines none of them reaches, in the servers too
+cover: $(BIN)/.test $(NODE) $(DEBIAN) ## Run every test and show which lines none of them reaches, in the servers too
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 check: $(BIN)/.test ## Format, lint, types, imports, generated docs
@@ -60,6 +61,10 @@ $(BIN)/.test: requirements/test.txt pyproject.toml | $(BIN)/python
 
 $(NODE): tests/sdks/package-lock.json | $(BIN)/.test
 	cd tests/sdks && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
+	@touch $@
+
+$(DEBIAN): tests/support/unpack-debian.sh | $(BIN)/.test
+	tests/support/unpack-debian.sh $(@D) pgbouncer libc-ares2 libevent-2.1-7
 	@touch $@
 
 .PHONY: help demo serve test cover check format docs bench lock clean

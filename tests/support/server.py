@@ -30,13 +30,7 @@ class Server:
 
     def start(self, **more: str) -> Self:
         """Start it, and return when it accepts calls."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("NAMEPLATE_")}
-        if self.own_root_key:
-            environment |= {"NAMEPLATE_ROOT_ACCESS_KEY_ID": ROOT_ID, "NAMEPLATE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET}
-        environment |= {
-            **{f"NAMEPLATE_{name.upper()}": value for name, value in self.settings.items()},
-            **more,
-        }
+        environment = self.environment | more
         command = [*self.program, "serve", "--port", "0", "--data-dir", str(self.data_dir)]
         with (self.data_dir.parent / "server.log").open("a") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
@@ -49,6 +43,14 @@ class Server:
         self.process.wait()
         message = f"the server ended with {self.process.returncode}: {self.log}"
         raise RuntimeError(message)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it runs in, and what a command on the same installation has to run in."""
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("NAMEPLATE_")}
+        if self.own_root_key:
+            plain |= {"NAMEPLATE_ROOT_ACCESS_KEY_ID": ROOT_ID, "NAMEPLATE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET}
+        return plain | {f"NAMEPLATE_{name.upper()}": value for name, value in self.settings.items()}
 
     @property
     def log(self) -> str:
@@ -91,4 +93,4 @@ class Server:
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `nameplate keys …` on its data directory."""
         command = [*self.program, "keys", *arguments, "--data-dir", str(self.data_dir)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)

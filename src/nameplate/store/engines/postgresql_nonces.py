@@ -6,16 +6,12 @@ Callers who come while one is being written wait for the next write, which is fo
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from itertools import cycle
 from typing import Any, Final
 
 import psycopg
 
 from nameplate.store.engines.postgresql import PostgresDatabase
-from nameplate.store.nonces import KEPT_SECONDS, Nonces, digest
-
-_SLICES: Final = 4_096
-_PURGE_EVERY: Final = 16
+from nameplate.store.nonces import KEPT_SECONDS, PURGE_EVERY, Nonces, Slices, digest
 
 # In the order of digests, so that two servers cannot wait for each other.
 _TAKE: Final = """
@@ -24,7 +20,7 @@ SELECT digest, %(second)s FROM unnest(%(digests)s::bytea[]) AS taken (digest) OR
 ON CONFLICT (digest) DO UPDATE SET taken_at = EXCLUDED.taken_at WHERE nonce.taken_at <= EXCLUDED.taken_at - %(kept)s
 RETURNING digest
 """
-_PURGE: Final = "DELETE FROM nonce WHERE digest >= %s AND digest < %s AND taken_at <= %s"
+_PURGE: Final = "DELETE FROM nonce WHERE digest >= %s AND digest <= %s AND taken_at <= %s"
 
 Waiting = list[tuple[bytes, Future[bool]]]
 
@@ -32,13 +28,13 @@ Waiting = list[tuple[bytes, Future[bool]]]
 class PostgresNonces(Nonces):
     """The nonces of every server on one database."""
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(self, database: PostgresDatabase, slices: Slices | None = None) -> None:
         self._run = database.run
         self._lock = threading.Lock()
         self._waiting: Waiting = []
         self._is_writing = False
         self._writes = 0
-        self._slices = cycle(range(_SLICES))
+        self._slices = slices or Slices()
 
     def take(self, key_id: str, nonce: str, now: int) -> bool:
         """Take a nonce of an access key; False if it was taken before. It is remembered when this returns."""
@@ -83,7 +79,5 @@ class PostgresNonces(Nonces):
 
     def _purge(self, connection: psycopg.Connection[Any], second: int) -> None:
         self._writes += 1
-        if self._writes % _PURGE_EVERY == 0:
-            start = next(self._slices)
-            first, last = (number.to_bytes(3, "big") for number in (start << 12, (start + 1 << 12) - 1))
-            connection.execute(_PURGE, (first, last + b"\xff" * 13, second - KEPT_SECONDS))
+        if self._writes % PURGE_EVERY == 0:
+            connection.execute(_PURGE, (*self._slices.next(), second - KEPT_SECONDS))

@@ -8,32 +8,28 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from typing import Final
 
 from nameplate.store.engines.sqlite import SqliteDatabase
-from nameplate.store.nonces import KEPT_SECONDS, Nonces, digest
+from nameplate.store.nonces import KEPT_SECONDS, PURGE_EVERY, Nonces, Slices, digest
 from nameplate.store.schema import nonce_metadata
-
-_SLICES: Final = 4_096
-_PURGE_EVERY: Final = 16
 
 _TAKE: Final = """
 INSERT INTO nonce (digest, taken_at) VALUES (?1, ?2)
 ON CONFLICT (digest) DO UPDATE SET taken_at = ?2 WHERE taken_at <= ?2 - ?3
 """
-_PURGE: Final = "DELETE FROM nonce WHERE digest >= ? AND digest < ? AND taken_at <= ?"
+_PURGE: Final = "DELETE FROM nonce WHERE digest >= ? AND digest <= ? AND taken_at <= ?"
 
 
 class SqliteNonces(Nonces):
     """The nonces of one host's servers."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: SqliteDatabase, slices: Slices | None = None) -> None:
         nonce_metadata.create_all(database.engine)
         self._connection = database.writer()
         self._lock = threading.Lock()
         self._commits = 0
-        self._slices = cycle(range(_SLICES))
+        self._slices = slices or Slices()
         self._taken: list[tuple[bytes, int, int]] = []
 
     def take(self, key_id: str, nonce: str, now: int) -> bool:
@@ -73,7 +69,5 @@ class SqliteNonces(Nonces):
 
     def _purge(self, second: int) -> None:
         self._commits += 1
-        if self._commits % _PURGE_EVERY == 0:
-            start = next(self._slices)
-            first, last = (number.to_bytes(3, "big") for number in (start << 12, (start + 1 << 12) - 1))
-            self._connection.execute(_PURGE, (first, last + b"\xff" * 13, second - KEPT_SECONDS))
+        if self._commits % PURGE_EVERY == 0:
+            self._connection.execute(_PURGE, (*self._slices.next(), second - KEPT_SECONDS))

@@ -33,7 +33,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     with database.transaction() as connection:
         if not database.is_embedded:
             connection.execute(_LOCK)
-        command.upgrade(_configuration(connection), revision)
+        command.upgrade(configuration(connection), revision)
 
 
 def standing(database: Database) -> Standing:
@@ -44,19 +44,20 @@ def standing(database: Database) -> Standing:
         return Standing.EMPTY
     if found == head():
         return Standing.CURRENT
-    scripts = ScriptDirectory.from_config(_configuration())
+    scripts = ScriptDirectory.from_config(configuration())
     return Standing.BEHIND if found in [script.revision for script in scripts.walk_revisions()] else Standing.AHEAD
 
 
 @cache
 def head() -> str:
     """Return the revision that this version of Nameplate works with."""
-    found = ScriptDirectory.from_config(_configuration()).get_current_head()
+    found = ScriptDirectory.from_config(configuration()).get_current_head()
     assert found is not None
     return found
 
 
-def _configuration(connection: Connection | None = None) -> Config:
+def configuration(connection: Connection | None = None) -> Config:
+    """Return Alembic's configuration for these scripts."""
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", _SCRIPTS)
     return config

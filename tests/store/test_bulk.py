@@ -1,0 +1,123 @@
+"""Bulk rows, the same on every engine: what is taken is left out and told, everything else is created."""
+
+from itertools import count
+from typing import Any, Final
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nameplate.call import Registry
+from nameplate.domain.device import first_id
+from nameplate.store.database import FEW, NewDevices
+from tests.support.account import Account
+
+NUMBERS: Final = count(1_000)
+NAMES: Final = st.text("abcXYZ0189-_@.:", min_size=4, max_size=6)
+
+
+class Site:
+    """A product, and devices that are created in it in bulk."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.account = Account(registry)
+        self.registry = registry
+        self.keys = [self.account.product("pumps"), self.account.product("valves")]
+        found = [registry.store.products.find(key) for key in self.keys]
+        self.products = [product.id for product in found if product]
+
+    def create(self, *parts: list[str], product: int = 0, nicknames: list[str | None] | None = None) -> list[list[int]]:
+        new = [self.part(names, product, nicknames) for names in parts]
+        database = self.registry.store.database
+        with database.transaction() as connection:
+            return database.bulk.create_devices(connection, new, 7)
+
+    def part(self, names: list[str], product: int = 0, nicknames: list[str | None] | None = None) -> NewDevices:
+        number = next(NUMBERS)
+        written = None if nicknames is None else orjson.dumps(nicknames).decode()
+        return NewDevices(first_id(number), self.products[product], len(names), orjson.dumps(names).decode(), written)
+
+    def taken(self, names: list[str], product: int = 0) -> set[str]:
+        return self.registry.store.database.bulk.taken(self.products[product], names)
+
+    def device(self, name: str, product: int = 0) -> Any:
+        return self.registry.store.devices.find_name(self.products[product], name)
+
+
+@pytest.fixture
+def site(registry: Registry) -> Site:
+    return Site(registry)
+
+
+def test_devices_are_created_with_the_ids_of_their_rows(site: Site) -> None:
+    part = site.part(["pump-b", "pump-a", "pump-c"], nicknames=["Bee", None, "泵_3"])
+    database = site.registry.store.database
+    with database.transaction() as connection:
+        assert database.bulk.create_devices(connection, [part], 7) == [[]]
+    found = [site.device(name) for name in ("pump-b", "pump-a", "pump-c")]
+    assert [device.id for device in found] == [part.first_id, part.first_id + 1, part.first_id + 2]
+    assert [device.nickname for device in found] == ["Bee", None, "泵_3"]
+    assert {(device.created_at, device.status, device.generation) for device in found} == {(7, 0, 0)}
+
+
+def test_taken_names_are_left_out_and_told(site: Site) -> None:
+    before = site.part(["name-2"], nicknames=["First"])
+    database = site.registry.store.database
+    with database.transaction() as connection:
+        database.bulk.create_devices(connection, [before], 7)
+    assert site.create(["name-1", "name-2", "name-3"], nicknames=["A_1", "A_2", "A_3"]) == [[1]]
+    assert site.device("name-2").id == before.first_id
+    assert [site.device(f"name-{number}").nickname for number in (1, 2, 3)] == ["A_1", "First", "A_3"]
+
+
+def test_another_products_names_are_not_taken(site: Site) -> None:
+    assert site.create(["name-1"]) == [[]]
+    assert site.create(["name-1"], product=1) == [[]]
+    assert site.taken(["name-1", "name-2"]) == {"name-1"}
+
+
+def test_parts_that_are_created_together_are_told_apart(site: Site) -> None:
+    site.create(["name-2", "name-5"])
+    assert site.create(["name-1", "name-2"], ["name-4", "name-3"], ["name-5"]) == [[1], [], [0]]
+
+
+def test_of_one_name_in_two_parts_one_is_created(site: Site) -> None:
+    refused = site.create(["name-1", "name-2"], ["name-2", "name-3"])
+    assert sorted(map(len, refused)) == [0, 1]
+    assert site.taken(["name-1", "name-2", "name-3"]) == {"name-1", "name-2", "name-3"}
+
+
+def test_what_else_goes_wrong_is_not_taken_for_a_name(site: Site) -> None:
+    """Only that: here a product that does not exist."""
+    part = NewDevices(first_id(next(NUMBERS)), 999, 1, '["name-1"]')
+    database = site.registry.store.database
+    with pytest.raises(Exception, match=r"(?i)foreign key"), database.transaction() as connection:
+        database.bulk.create_devices(connection, [part], 7)
+
+
+@pytest.mark.parametrize("every", [1, 2, 100])
+def test_taken_names_are_found_among_many_and_few(site: Site, every: int) -> None:
+    """Whether nothing, little or much lies between the first and the last name that is looked for."""
+    rows = 200
+    assert rows // 100 <= rows // FEW < rows // 2
+    site.create([f"name-{number:04}" for number in range(0, rows, every)])
+    sought = [f"name-{number:04}" for number in range(rows)]
+    assert site.taken(sought) == {f"name-{number:04}" for number in range(0, rows, every)}
+    assert site.taken([f"none-{number:04}" for number in range(rows)]) == set()
+    assert site.taken(["name-0000"]) == {"name-0000"}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rounds=st.lists(st.lists(NAMES, min_size=1, max_size=8, unique=True), min_size=1, max_size=4))
+def test_bulk_rows_do_what_a_set_does(site: Site, rounds: list[list[str]]) -> None:
+    key = site.account.product(f"p_{next(NUMBERS)}")
+    product = site.registry.store.products.find(key)
+    assert product is not None
+    site.products.append(product.id)
+    there: set[str] = set()
+    for names in rounds:
+        assert site.taken(names, product=-1) == there & set(names)
+        expected = [ordinal for ordinal, name in enumerate(names) if name in there]
+        assert site.create(names, product=-1) == [expected]
+        there |= set(names)

@@ -69,21 +69,41 @@ def test_the_log_may_be_kept_to_what_matters(data_dir: Path) -> None:
     assert server.log == ""
 
 
-@pytest.mark.parametrize("form", LogFormat)
-def test_values_stand_beside_the_text(form: LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def as_it_was() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        logs.configure(form, LogLevel.INFO)
-        logging.getLogger("test").info(
-            "event", extra=logs.values(name="two words", count=3, line="a\nb", plain="a.b-c")
-        )
-    finally:
-        root.handlers[:], root.level = handlers, level
-    written = capsys.readouterr().err
+    handlers, level, lines = root.handlers[:], root.level, logs.lines
+    yield
+    root.handlers[:], root.level, logs.lines = handlers, level, lines
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("form", LogFormat)
+def test_values_stand_beside_the_text(form: LogFormat, capfd: pytest.CaptureFixture[str]) -> None:
+    logs.configure(form, LogLevel.INFO)
+    logs.lines.write(logging.INFO, "event", {"name": "two words", "count": 3, "line": "a\nb", "plain": "a.b-c"})
+    logs.lines.write(logging.DEBUG, "unheard", {})
+    written = capfd.readouterr().err
     assert written.count("\n") == 1
     if form is LogFormat.JSON:
         found = orjson.loads(written)
         assert (found["name"], found["count"], found["line"], found["plain"]) == ("two words", 3, "a\nb", "a.b-c")
     else:
         assert written.endswith(' INFO event name="two words" count=3 line="a\\nb" plain=a.b-c\n')
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("form", LogFormat)
+def test_what_went_wrong_is_told_with_its_trace(form: LogFormat, capfd: pytest.CaptureFixture[str]) -> None:
+    logs.configure(form, LogLevel.INFO)
+    try:
+        logs.lines.no_such_thing  # type: ignore[attr-defined]  # noqa: B018 (it is there to fail)
+    except AttributeError:
+        logging.getLogger("test").exception("It failed.")
+    written = capfd.readouterr().err
+    if form is LogFormat.JSON:
+        found = orjson.loads(written)
+        assert (found["level"], found["message"]) == ("error", "It failed.")
+        assert found["exception"].startswith("Traceback")
+    else:
+        assert " ERROR It failed.\nTraceback " in written

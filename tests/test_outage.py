@@ -75,7 +75,7 @@ def test_a_server_whose_sessions_were_ended_goes_on_at_once(site: Site) -> None:
     for number in range(20):
         assert site.register(f"name-{number}").status == 200
         site.postgres.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = "
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = "
             "'client backend'"
         )
     assert site.count() == 20

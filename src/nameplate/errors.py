@@ -26,6 +26,12 @@ class RefusedError(Exception):
         self.data = data
 
     @property
+    def reason(self) -> str:
+        """What the system beneath said, on one line, for the log; empty if nothing beneath failed."""
+        cause = self.__cause__
+        return "" if cause is None else " ".join(str(getattr(cause, "orig", cause)).split())
+
+    @property
     def is_business(self) -> bool:
         """Whether the answer is an operation's own (HTTP 200) and not the gateway's."""
         return self.status == BUSINESS

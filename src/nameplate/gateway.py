@@ -131,6 +131,8 @@ def _guard(envelope: Envelope, make: Callable[[], _Made]) -> _Made | Response:
     try:
         return make()
     except RefusedError as refused:
+        if refused.reason:
+            _log.warning("Call %s failed: %s", envelope.request_id, refused.reason)
         return envelope.refusal(refused)
     except ConflictError:
         return envelope.refusal(SERVICE_UNAVAILABLE())

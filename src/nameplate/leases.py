@@ -74,7 +74,9 @@ class Leases:
     def _attempt(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except (RefusedError, ConflictError) as error:
-            _log.warning("Leases could not be kept: %s", error)
+        except RefusedError as refused:
+            _log.warning("Leases could not be kept: %s", refused.reason)
+        except ConflictError as error:
+            _log.warning("Leases could not be kept: %s", error.__cause__)
         except Exception:  # noqa: BLE001 (the next attempt may do better)
             _log.exception("Leases could not be kept.")

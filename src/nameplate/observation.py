@@ -12,8 +12,6 @@ from nameplate.wire.render import Response
 _FAILED: Final = 500
 _UNKNOWN: Final = "unknown"
 
-_log = logging.getLogger("nameplate.calls")
-
 
 @dataclass(slots=True)
 class Observation:
@@ -31,15 +29,13 @@ class Observation:
         action = self.action if self.action in OPERATIONS else _UNKNOWN
         metrics.CALLS.labels(action, response.code).inc()
         metrics.CALL_SECONDS.labels(action).observe(seconds)
-        level = logging.ERROR if response.status >= _FAILED else logging.INFO
-        if _log.isEnabledFor(level):
-            told = logs.values(
-                action=action,
-                code=response.code,
-                status=response.status,
-                ms=round(seconds * 1000, 2),
-                request_id=self.request_id,
-                access_key_id=self.access_key_id,
-            )
-            _log.log(level, "call", extra=told)
+        told = {
+            "action": action,
+            "code": response.code,
+            "status": response.status,
+            "ms": round(seconds * 1000, 2),
+            "request_id": self.request_id,
+            "access_key_id": self.access_key_id,
+        }
+        logs.lines.write(logging.ERROR if response.status >= _FAILED else logging.INFO, "call", told)
         return response

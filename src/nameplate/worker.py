@@ -63,7 +63,7 @@ class Worker:
             try:
                 worked = self.work()
             except RefusedError as refused:
-                _log.warning("%s Trying again in %s s.", refused.message, _RETRY_SECONDS)
+                _log.warning("The database cannot be used: %s. Trying again in %s s.", refused.reason, _RETRY_SECONDS)
                 self._stopped.wait(_RETRY_SECONDS)
             except Exception:  # noqa: BLE001 (a part that fails must not end the worker)
                 _log.exception("A part could not be worked on; trying again in %s s.", _RETRY_SECONDS)

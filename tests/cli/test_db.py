@@ -47,7 +47,7 @@ def test_a_password_is_never_shown(data_dir: Path) -> None:
     for command in (["db", "check"], ["db", "upgrade"], ["serve", "--port", "0"]):
         ended = run(data_dir, secret, *command)
         assert ended.returncode == 1
-        assert "cannot be reached" in ended.stderr
+        assert "cannot be opened" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert "the-password" not in ended.stderr + ended.stdout
 

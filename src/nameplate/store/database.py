@@ -4,7 +4,7 @@ What differs between engines lives in `engines` and nowhere else.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -54,6 +54,13 @@ class Bulk(ABC):
     @abstractmethod
     def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
         """Return which of some well-formed names, at least one, the product has a device for."""
+
+    @abstractmethod
+    def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
+        """Keep the products of new devices from being deleted until the transaction ends.
+
+        Raises if there is no such product.
+        """
 
     @abstractmethod
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:

@@ -79,6 +79,7 @@ class Devices:
             earlier = redeem(connection, token, new.id, new.created_at)
             if earlier is not None:
                 return earlier
+            self._database.bulk.hold_products(connection, [new.product_id])
             if not insert_new(connection, device, values):
                 raise DEVICE_NAME_TAKEN()
         return new.id

@@ -114,18 +114,11 @@ def _usable() -> Iterator[None]:
     try:
         yield
     except RefusedError as error:
-        message = f"The database cannot be reached: {_reason(error)}."
+        message = f"The database cannot be opened: {error.reason}."
         raise UnusableDatabaseError(message) from None
     except (DBAPIError, sqlite3.Error) as error:
         message = f"The database cannot be opened: {getattr(error, 'orig', error)}."
         raise UnusableDatabaseError(message) from None
-
-
-def _reason(error: BaseException) -> str:
-    """Return what the driver said, on one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(str(getattr(error, "orig", error)).split()).rstrip(".")
 
 
 def _open_nonces(database: Database, data_dir: Path) -> tuple[Database, Nonces]:

@@ -1,6 +1,8 @@
 """Bulk rows on PostgreSQL: a binary COPY; where names are taken already, a staged INSERT that leaves them out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
+from struct import Struct
 from typing import Any, Final
 
 import orjson
@@ -11,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 from nameplate.store.database import FEW, Bulk, NewDevices
 
 _COLUMNS: Final = "id, product_id, created_at, name, nickname"
-_TYPES: Final = ("int8", "int4", "int8", "text", "text")
 _CREATE: Final = f"COPY device ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _STAGE: Final = """
 CREATE TEMPORARY TABLE stage (id bigint, product_id integer, created_at bigint, name text COLLATE "C", nickname text)
@@ -23,6 +24,7 @@ _CREATE_FREE: Final = f"""
 INSERT INTO device ({_COLUMNS}) SELECT {_COLUMNS} FROM stage ORDER BY product_id, name
 ON CONFLICT (product_id, name) DO NOTHING
 """  # noqa: S608 (no value of a caller's)
+_HOLD: Final = "SELECT id FROM product WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 _CREATED: Final = "SELECT id FROM device WHERE id BETWEEN %s AND %s"
 
 _BETWEEN: Final = "SELECT name FROM device WHERE product_id = %s AND name BETWEEN %s AND %s LIMIT %s"
@@ -32,7 +34,13 @@ _SOUGHT: Final = 'CREATE TEMPORARY TABLE sought (name text COLLATE "C") ON COMMI
 _FILL_SOUGHT: Final = "COPY sought (name) FROM STDIN"
 _TAKEN: Final = "SELECT sought.name FROM sought JOIN device ON device.name = sought.name WHERE device.product_id = %s"
 
-Row = tuple[int, int, int, str, str | None]
+# One row of a binary COPY but for the name itself and the nickname: how many columns there are, and each one's length
+# before it. Packed by hand it costs half of what the driver's row by row does.
+_ROW: Final = Struct(">hiqiiiqi")
+_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TAIL: Final = b"\xff\xff"
+_NULL: Final = b"\xff\xff\xff\xff"
+
 Run = Callable[[Callable[[psycopg.Connection[Any]], set[str]]], set[str]]
 
 
@@ -49,10 +57,18 @@ class PostgresBulk(Bulk):
         ordered = sorted(names)
         return self._run(lambda connection: _taken(connection, product_id, ordered))
 
+    def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
+        """Keep products from being deleted: a lock on each, instead of a look at it for each of its devices."""
+        # A foreign key is looked up row by row, and that costs more than the rows themselves.
+        held = connection.exec_driver_sql(_HOLD, (list(ids),)).scalars().all()
+        if len(held) != len(ids):
+            message = f"There is no product {min(set(ids).difference(held))}."
+            raise LookupError(message)
+
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""
-        rows = [row for part in parts for row in _rows(part, now)]
-        rows.sort(key=lambda row: (row[1], row[3]))
+        self.hold_products(connection, {part.product_id for part in parts})
+        rows = b"".join([_HEAD, *_rows(parts, now), _TAIL])
         try:
             with connection.begin_nested():
                 _copy(connection, _CREATE, rows)
@@ -81,19 +97,37 @@ def _taken(connection: psycopg.Connection[Any], product_id: int, ordered: list[s
         return {name for (name,) in cursor.execute(_TAKEN, (product_id,))}
 
 
-def _rows(part: NewDevices, now: int) -> Iterable[Row]:
-    names = orjson.loads(part.names)
-    nicknames = [None] * len(names) if part.nicknames is None else orjson.loads(part.nicknames)
-    for number, (name, nickname) in enumerate(zip(names, nicknames, strict=True), part.first_id):
-        yield number, part.product_id, now, name, nickname
+def _rows(parts: Sequence[NewDevices], now: int) -> Iterable[bytes]:
+    """Write the rows of a binary COPY, in the order of products and names."""
+    for product_id, group in groupby(sorted(parts, key=_product), key=_product):
+        names: list[bytes] = []
+        nicknames: list[bytes] = []
+        ids: list[int] = []
+        for part in group:
+            names += map(str.encode, orjson.loads(part.names))
+            nicknames += [_NULL] * part.rows if part.nicknames is None else map(_text, orjson.loads(part.nicknames))
+            ids += range(part.first_id, part.first_id + part.rows)
+        pack = _ROW.pack
+        for row in sorted(range(len(names)), key=names.__getitem__):
+            name = names[row]
+            yield pack(5, 8, ids[row], 4, product_id, 8, now, len(name)) + name + nicknames[row]
 
 
-def _copy(connection: Connection, statement: str, rows: Iterable[Row]) -> None:
+def _product(part: NewDevices) -> int:
+    return part.product_id
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return _NULL
+    encoded = value.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def _copy(connection: Connection, statement: str, rows: bytes) -> None:
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(_TYPES)
-        for row in rows:
-            copy.write_row(row)
+        copy.write(rows)
 
 
 def _is_taken(error: Exception) -> bool:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from nameplate.errors import DATABASE_UNAVAILABLE
 from nameplate.store.database import Database, PreparedRead
 from nameplate.store.engines.sqlite_bulk import SqliteBulk
 
@@ -43,9 +45,13 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Hold a write transaction."""
-        # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
-        with self._writing, self.engine.begin() as connection:
-            yield connection
+        try:
+            # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
+            with self._writing, self.engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            # The disk is full or cannot be written to, or another process holds the lock and holds it.
+            raise DATABASE_UNAVAILABLE() from error
 
     def prepare(self, statement: Executable) -> "SqliteRead":
         """Compile a SELECT once."""

@@ -4,7 +4,7 @@ It reads the JSON itself: one statement for many rows, no Python object per row,
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import orjson
@@ -47,6 +47,9 @@ class SqliteBulk(Bulk):
             return {name for (name,) in between}.intersection(ordered)
         sent = orjson.dumps(ordered).decode()
         return {name for (name,) in self._reader().execute(_TAKEN, (sent, product_id))}
+
+    def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
+        """Nothing is left to do: there is one writer, and a foreign key."""
 
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""

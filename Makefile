@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+MINUTES ?= 30
+DATABASE ?= postgresql
 BIN := .venv/bin
 NODE := tests/sdks/node_modules/.installed
 DEBIAN := .venv/debian/.unpacked
@@ -30,14 +32,19 @@ format: $(BIN)/.test ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(BIN)/.test ## Write the reference pages from the code
+docs: $(BIN)/.test ## Write the pages that come from the code or from results
 	$(BIN)/python -m docs.generate
 
-bench: $(BIN)/.test ## Measure, print a table, write bench-results.json
-	$(BIN)/python -m bench
+bench: $(BIN)/.test ## Measure everything, print a table, write docs/performance.md
+	$(BIN)/python -m bench --merge
+
+crash: $(BIN)/.test ## Kill an installation again and again for MINUTES (30) on DATABASE (postgresql), and check it
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.crash --minutes $(MINUTES) --database $(DATABASE)
 
 lock: $(BIN)/.test ## Resolve the dependencies anew
 	$(BIN)/pip install --quiet 'uv<1'
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --extra demo pyproject.toml -o requirements/demo.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -64,7 +71,7 @@ $(NODE): tests/sdks/package-lock.json | $(BIN)/.test
 	@touch $@
 
 $(DEBIAN): tests/support/unpack-debian.sh | $(BIN)/.test
-	tests/support/unpack-debian.sh $(@D) pgbouncer libc-ares2 libevent-2.1-7
+	tests/support/unpack-debian.sh $(@D) pgbouncer libc-ares2 libevent-2.1-7 prometheus nginx
 	@touch $@
 
-.PHONY: help demo serve test cover check format docs bench lock clean
+.PHONY: help demo serve test cover check format docs bench crash lock clean

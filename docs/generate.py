@@ -1,9 +1,10 @@
-"""Write the reference pages from the code, or check that they are what the code says."""
+"""Write the pages that come from the code or from results, or check that they are what these say."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from bench.page import pages as performance_pages
 from nameplate.reference import errors_page, operations_page, settings_page
 
 PAGES = {"operations.md": operations_page, "errors.md": errors_page, "settings.md": settings_page}
@@ -15,9 +16,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     stale = []
-    for name, write in PAGES.items():
+    for name, page in {**{name: write() for name, write in PAGES.items()}, **performance_pages()}.items():
         path = Path(__file__).with_name(name)
-        page = write()
         if check and (not path.exists() or path.read_text() != page):
             stale.append(name)
         elif not check:

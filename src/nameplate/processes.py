@@ -13,12 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from nameplate import logs
 from nameplate.data_dir import StartError
 from nameplate.metrics import SHARED_DIR
-from nameplate.server import announce_root_key, listen, open_registry
+from nameplate.server import announce_root_key, listen, open_registry, serve
 from nameplate.settings import Settings
 
-_PROGRAM: Final = (sys.executable, "-m", "nameplate", "serve")
+_PROGRAM: Final = (sys.executable, "-c", "from nameplate.processes import serve_under_parent as serve; serve()")
 _STOP_SECONDS: Final = 40
 _PAUSE_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 0.1
@@ -95,7 +96,7 @@ class _Family:
     def _spawn(self) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (our own command)
             _PROGRAM,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=self._environment,
@@ -105,5 +106,28 @@ class _Family:
 
 def _forget(process: subprocess.Popen[str]) -> None:
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def serve_under_parent() -> None:
+    """Be one of the processes: serve with the environment's settings, until told to stop or the parent is gone."""
+    settings = Settings()
+    logs.configure(settings.log_format, settings.log_level)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    try:
+        serve(settings, _say)
+    except StartError as error:
+        sys.exit(f"nameplate: {error}")
+
+
+def _end_with_parent() -> None:
+    # It ends when the parent does, however that ends.
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

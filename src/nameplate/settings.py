@@ -17,7 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", description="Address to listen on, also for a worker's metrics.")
     port: int = Field(8420, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     data_dir: Path = Field(Path("nameplate-data"), description="Where the database, the nonces and the keys are kept.")
     listen_fd: int | None = Field(None, ge=0, description="Inherited socket to serve on, instead of host and port.")

@@ -24,7 +24,9 @@ from nameplate.store.database import NewDevices, retried
 from nameplate.store.parts import Claim, LeaseLostError, Turns
 from nameplate.store.store import Store
 
-_POLL_SECONDS: Final = 0.2
+# Where there was something to do just now there will be more; where there was nothing for long, a look is enough.
+_SHORTEST_POLL_SECONDS: Final = 0.005
+_LONGEST_POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 _SLOW_PART_SECONDS: Final = 0.1
 _LONG_SECONDS: Final = 3.0
@@ -59,6 +61,7 @@ class Worker:
 
         What goes wrong with one part is logged and tried again; it does not end the worker.
         """
+        pause = _LONGEST_POLL_SECONDS
         while not self._stopped.is_set():
             try:
                 worked = self.work()
@@ -69,9 +72,12 @@ class Worker:
                 _log.exception("A part could not be worked on; trying again in %s s.", _RETRY_SECONDS)
                 self._stopped.wait(_RETRY_SECONDS)
             else:
-                if not worked:
-                    self._woken.wait(_POLL_SECONDS)
-                    self._woken.clear()
+                if worked:
+                    pause = _SHORTEST_POLL_SECONDS
+                    continue
+                self._woken.wait(pause)
+                self._woken.clear()
+                pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
     def work(self) -> bool:
         """Do the step of one part, or of several that fit together; False if there was none waiting."""

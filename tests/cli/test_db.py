@@ -1,12 +1,16 @@
 """`nameplate db`: the schema of a database, and a server that waits for it."""
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.support import batch
 from tests.support.databases import Databases
 from tests.support.server import Server
 
@@ -58,3 +62,38 @@ def test_a_database_that_nameplate_does_not_run_on_is_refused(data_dir: Path, ba
     assert ended.returncode == 1
     assert "postgresql://user@host/name" in ended.stderr
     assert "the-password" not in ended.stderr
+
+
+def test_after_a_restore_no_id_is_given_out_again(data_dir: Path, tmp_path: Path) -> None:
+    server = Server(data_dir).start()
+    product = server.root.call("CreateProduct", ProductName="pumps", NodeType="0")["ProductKey"]
+    assert server.stop() == 0
+    shutil.copytree(data_dir, tmp_path / "backup")
+    lost = register(server.start(), product, "lost")
+    assert server.stop() == 0
+    shutil.rmtree(data_dir)
+    shutil.copytree(tmp_path / "backup", data_dir)
+    assert run(data_dir, None, "db", "restored").returncode == 0
+    assert not lost & register(server.start(), product, "new")
+    assert server.stop() == 0
+
+
+def register(server: Server, product: str, kind: str) -> set[str]:
+    """Register a batch and single devices, and return their ids and secrets."""
+    made = batch.devices(
+        server.root, batch.register(server.root, product, [f"{kind}-{row}" for row in range(1_000, 1_010)])
+    )
+    for row in range(10):
+        name = f"{kind}-single-{row}"
+        made.append(server.root.call("RegisterDevice", ProductKey=product, DeviceName=name)["Data"])
+    return {row["IotId"] for row in made} | {row["DeviceSecret"] for row in made}
+
+
+def test_an_embedded_database_of_a_newer_version_is_left_alone(data_dir: Path) -> None:
+    assert Server(data_dir).start().stop() == 0
+    with closing(sqlite3.connect(data_dir / "nameplate.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in (["serve", "--port", "0"], ["db", "check"], ["db", "upgrade"]):
+        ended = run(data_dir, None, *command)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.endswith("was made by a newer version. Install that version.\n")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from nameplate.errors import RefusedError
 from nameplate.store.database import Database
 from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
 from nameplate.store.engines.postgresql_nonces import PostgresNonces
@@ -132,8 +133,9 @@ def test_what_goes_wrong_is_told_to_the_caller_and_leaves_no_transaction(beside:
     nonces = SqliteNonces(beside)
     with sqlite3.connect(beside.path) as connection:
         connection.execute("ALTER TABLE nonce RENAME TO gone")
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(RefusedError) as refused:
         nonces.take("key", "nonce", 0)
+    assert (refused.value.code, refused.value.reason) == ("ServiceUnavailable", "no such table: nonce")
     with connection:
         connection.execute("ALTER TABLE gone RENAME TO nonce")
     connection.close()

@@ -57,6 +57,7 @@ def serve(  # noqa: PLR0913 (a setting each)
 
 @app.command()
 def worker(  # noqa: PLR0913 (a setting each)
+    host: Annotated[str | None, option("host")] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     workers: Workers = None,

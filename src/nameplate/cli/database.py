@@ -9,7 +9,7 @@ from nameplate.data_dir import StartError, prepare
 from nameplate.data_dir import database_url as url_of
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
-from nameplate.store.store import check_schema, upgrade_schema
+from nameplate.store.store import check_schema, skip_numbers, upgrade_schema
 
 db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 
@@ -29,6 +29,18 @@ def check(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     with reporting():
         chosen = settings(data_dir=data_dir, database_url=database_url)
         say(f"{_reported(check_schema, chosen)} is up to date")
+
+
+@db.command()
+def restored(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Run once after restoring a backup, before anything is started.
+
+    Devices registered since the backup was made are gone from the database, and may be in the field all the same.
+    Without this their ids, and with them their secrets, would be given to new devices.
+    """
+    with reporting():
+        chosen = settings(data_dir=data_dir, database_url=database_url)
+        say(f"{_reported(skip_numbers, chosen)} will not hand out again what it may have handed out since")
 
 
 def _reported(work: Callable[[str], str], chosen: Settings) -> str:

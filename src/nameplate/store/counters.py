@@ -33,6 +33,10 @@ class Counters:
             self._reserved[name] = numbers[1:]
             return numbers[0]
 
+    def skip(self, name: str, count: int) -> None:
+        """Never hand out the next `count` numbers of this kind."""
+        self._reserve(name, count)
+
     def _reserve(self, name: str, count: int) -> range:
         statement = counter.update().where(counter.c.name == name).values(value=counter.c.value + count)
         with self._database.transaction() as connection:

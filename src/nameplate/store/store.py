@@ -26,6 +26,8 @@ from nameplate.store.products import Products
 from nameplate.store.workers import Workers
 
 _NONCES: Final = "nonces.db"
+# Of some 5 * 10^11; a batch takes one, and so does a process that registers devices singly.
+_SKIPPED: Final = 1_000_000
 
 
 class Store:
@@ -39,7 +41,7 @@ class Store:
         with _usable():
             self.database = open_database(url)
             if self.database.is_embedded:
-                upgrade(self.database)
+                _upgrade(self.database)
             else:
                 _require_current(self.database)
         self._nonce_database, self.nonces = _open_nonces(self.database, data_dir)
@@ -76,9 +78,7 @@ def upgrade_schema(url: str) -> str:
     with _usable():
         database = open_database(url)
         try:
-            if standing(database) is Standing.AHEAD:
-                raise UnusableDatabaseError(_explain(database, Standing.AHEAD))
-            upgrade(database)
+            _upgrade(database)
         finally:
             database.close()
     return database.location
@@ -96,6 +96,27 @@ def check_schema(url: str) -> str:
         finally:
             database.close()
     return database.location
+
+
+def skip_numbers(url: str) -> str:
+    """Leave out the numbers that may have been handed out since the database at `url` was backed up.
+
+    Returns where that is. Raises UnusableDatabaseError.
+    """
+    with _usable():
+        database = open_database(url)
+        try:
+            _require_current(database)
+            Counters(database).skip("batch", _SKIPPED)
+        finally:
+            database.close()
+    return database.location
+
+
+def _upgrade(database: Database) -> None:
+    if standing(database) is Standing.AHEAD:
+        raise UnusableDatabaseError(_explain(database, Standing.AHEAD))
+    upgrade(database)
 
 
 def _require_current(database: Database) -> None:

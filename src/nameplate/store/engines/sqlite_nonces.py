@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from nameplate.errors import DATABASE_UNAVAILABLE
 from nameplate.store.engines.sqlite import SqliteDatabase
 from nameplate.store.nonces import KEPT_SECONDS, PURGE_EVERY, Nonces, Slices, digest
 from nameplate.store.schema import nonce_metadata
@@ -63,8 +64,10 @@ class SqliteNonces(Nonces):
         """Leave no transaction behind that has failed: it would keep others out."""
         try:
             yield
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self._connection.rollback()
+            if isinstance(error, sqlite3.OperationalError):
+                raise DATABASE_UNAVAILABLE() from error
             raise
 
     def _purge(self, second: int) -> None:

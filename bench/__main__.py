@@ -10,17 +10,40 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import mixed, queries, registration, wire
-from bench.figure import Figure, Plan
+from bench import (
+    creation,
+    cycle,
+    fairness,
+    growth,
+    latency,
+    machine,
+    memory,
+    mixed,
+    page,
+    queries,
+    registration,
+    results,
+    wire,
+)
+from bench.figure import Figure
 from bench.neighbours import Neighbours
-from bench.report import machine, print_table, write_json
+from bench.plan import Plan
+from bench.report import print_table
+from bench.sites import Sites
 
 _MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "wire": wire.measure,
     "queries": queries.measure,
     "mixed": mixed.measure,
     "registration": registration.measure,
+    "creation": creation.measure,
+    "cycle": cycle.measure,
+    "latency": latency.measure,
+    "memory": memory.measure,
+    "fairness": fairness.measure,
+    "growth": growth.measure,
 }
+_ROUNDS: Final = 5
 _QUICK_ROUNDS: Final = 2
 _WIDTH: Final = 130
 
@@ -28,27 +51,36 @@ _WIDTH: Final = 130
 def main() -> int:
     """Return 0 whatever was measured: a noisy machine is no failure."""
     options = _parser().parse_args()
-    rounds = options.rounds or (_QUICK_ROUNDS if options.quick else 5)
+    rounds = options.rounds or (_QUICK_ROUNDS if options.quick else _ROUNDS)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     progress = Console(stderr=True)
-    began = time.perf_counter()
-    figures: list[Figure] = []
-    with TemporaryDirectory(prefix="nameplate-bench-") as scratch, progress.status("starting") as status:
-        plan = Plan(rounds, options.quick, Path(scratch), status.update)
-        about = machine(plan.scratch)
-        neighbours = {}
+    groups: list[results.Group] = []
+    with (
+        TemporaryDirectory(prefix="nameplate-bench-") as scratch,
+        Sites(Path(scratch)) as sites,
+        progress.status("starting") as status,
+    ):
+        plan = Plan(rounds, options.quick, sites, status.update)
         for name in options.only or _MEASURES:
-            watch = Neighbours()
-            figures += _MEASURES[name](plan)
-            neighbours[name] = watch.cores()
-    plan_json = {"rounds": rounds, "quick": options.quick, "cores_used_by": neighbours}
-    write_json(options.json, about, plan_json, figures)
-    print_table(console, about, figures)
-    shares = ", ".join(f"{name} {cores['other_processes']:.2f}" for name, cores in neighbours.items())
-    console.print(f"\nCores that other processes used meanwhile: {shares}.", highlight=False)
-    seconds = time.perf_counter() - began
-    console.print(f"{rounds} rounds in {seconds:.0f} s; every round is in {options.json}.", highlight=False)
+            groups.append(_measure(name, plan))
+            # What has been measured is kept, whatever becomes of the rest.
+            results.write(options.json, groups)
+            if options.merge:
+                page.publish(groups)
+    print_table(console, groups)
+    for group in groups:
+        others = group.cores_used_by["other_processes"]
+        text = f"{group.name}: {group.rounds} rounds in {group.seconds:.0f} s; other processes used {others:.2f} cores."
+        console.print(text, highlight=False)
     return 0
+
+
+def _measure(name: str, plan: Plan) -> results.Group:
+    watch = Neighbours()
+    began = time.perf_counter()
+    figures = _MEASURES[name](plan)
+    seconds, cores = time.perf_counter() - began, watch.cores()
+    return results.Group(name, machine.describe(plan.sites), plan.rounds, plan.quick, seconds, cores, figures)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=_MEASURES, metavar="NAME", help=", ".join(_MEASURES))
     parser.add_argument("--quick", action="store_true", help="measure less: a look, not a result")
     parser.add_argument("--json", type=Path, default=Path("bench-results.json"), help="where the results go")
+    parser.add_argument("--merge", action="store_true", help="put them into docs/performance.{json,md,svg} too")
     return parser
 
 

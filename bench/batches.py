@@ -2,12 +2,12 @@
 
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from bench.calls import Connection, sign, sign_check, sign_status
+from bench.calls import ROOT, Connection, Key, sign, sign_check, sign_status
 
 _REFUSED: Final = ("CHECK_FAILED", "CREATE_FAILED")
 
@@ -21,14 +21,14 @@ class Timing:
     total: float
 
 
-def register(connection: Connection, product: str, check: bytes, poll: float) -> Timing:
+def register(connection: Connection, product: str, check: bytes, poll: float, key: Key = ROOT) -> Timing:
     """Take one batch, whose first call is signed already, to CREATE_SUCCESS."""
     began = time.perf_counter()
     apply_id = int(connection.call(check)["Data"]["ApplyId"])
     submitted = time.perf_counter()
-    _wait(connection, product, apply_id, "CHECK_SUCCESS", poll)
-    connection.call(sign("BatchRegisterDeviceWithApplyId", {"ProductKey": product, "ApplyId": str(apply_id)}))
-    _wait(connection, product, apply_id, "CREATE_SUCCESS", poll)
+    _wait(lambda: connection.call(sign_status(product, apply_id, key)), "CHECK_SUCCESS", poll)
+    connection.call(sign("BatchRegisterDeviceWithApplyId", {"ProductKey": product, "ApplyId": str(apply_id)}, key))
+    _wait(lambda: connection.call(sign_status(product, apply_id, key)), "CREATE_SUCCESS", poll)
     return Timing(apply_id, submitted - began, time.perf_counter() - began)
 
 
@@ -58,7 +58,7 @@ def check_one(port: int, product: str) -> int:
     with Connection(port) as connection:
         check = sign_check(product, [f"first-{number:03}" for number in range(10)])
         apply_id = int(connection.call(check)["Data"]["ApplyId"])
-        _wait(connection, product, apply_id, "CHECK_SUCCESS", 0.01)
+        _wait(lambda: connection.call(sign_status(product, apply_id)), "CHECK_SUCCESS", 0.01)
         return apply_id
 
 
@@ -69,12 +69,12 @@ def register_one(port: int, product: str) -> int:
         return register(connection, product, check, 0.01).apply_id
 
 
-def _wait(connection: Connection, product: str, apply_id: int, state: str, poll: float) -> None:
+def _wait(ask: Callable[[], dict[str, Any]], state: str, poll: float) -> None:
     while True:
         time.sleep(poll)
-        found = connection.call(sign_status(product, apply_id))["Data"]["Status"]
+        found = ask()["Data"]["Status"]
         if found == state:
             return
         if found in _REFUSED:
-            message = f"Batch {apply_id} ended in {found}."
+            message = f"A batch ended in {found}."
             raise RuntimeError(message)

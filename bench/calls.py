@@ -2,9 +2,9 @@
 
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlencode
 
 import orjson
@@ -14,6 +14,16 @@ from tests.support.signer import Client, numbered, sign_v1
 
 ROWS: Final = 10_000
 """Names in a batch: as many as a call takes."""
+
+
+class Key(NamedTuple):
+    """An access key."""
+
+    id: str
+    secret: str
+
+
+ROOT: Final = Key(ROOT_ID, ROOT_SECRET)
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 _READ_BYTES: Final = 262_144
@@ -32,13 +42,17 @@ def scattered(batch: int) -> list[str]:
     ]
 
 
-def sign(action: str, parameters: Mapping[str, str | None]) -> bytes:
-    """Return a whole HTTP request for a v1 call of the root account, parameters in the body.
+KINDS: Final[dict[str, Callable[[int], list[str]]]] = {"sequential": sequential, "random": scattered}
+"""Names by the batch, of each kind."""
+
+
+def sign(action: str, parameters: Mapping[str, str | None], key: Key = ROOT) -> bytes:
+    """Return a whole HTTP request for a v1 call, parameters in the body.
 
     v1 signs no header, so it does for a server on any port.
     """
-    signed = Client(0, ROOT_ID, ROOT_SECRET).parameters(action, parameters)
-    signed["Signature"] = sign_v1("POST", signed, ROOT_SECRET)
+    signed = Client(0, key.id, key.secret).parameters(action, parameters)
+    signed["Signature"] = sign_v1("POST", signed, key.secret)
     body = urlencode(signed).encode()
     head = (
         "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -47,14 +61,14 @@ def sign(action: str, parameters: Mapping[str, str | None]) -> bytes:
     return head.encode() + body
 
 
-def sign_check(product: str, names: Sequence[str]) -> bytes:
+def sign_check(product: str, names: Sequence[str], key: Key = ROOT) -> bytes:
     """Return the call that submits names."""
-    return sign("BatchCheckDeviceNames", {"ProductKey": product, **numbered("DeviceName", list(names))})
+    return sign("BatchCheckDeviceNames", {"ProductKey": product, **numbered("DeviceName", list(names))}, key)
 
 
-def sign_status(product: str, apply_id: int) -> bytes:
+def sign_status(product: str, apply_id: int, key: Key = ROOT) -> bytes:
     """Return the call that asks how far a batch is."""
-    return sign("QueryBatchRegisterDeviceStatus", {"ProductKey": product, "ApplyId": str(apply_id)})
+    return sign("QueryBatchRegisterDeviceStatus", {"ProductKey": product, "ApplyId": str(apply_id)}, key)
 
 
 def get(path: str) -> bytes:

@@ -1,31 +1,18 @@
 """One measured figure, its baseline, and how the two compare."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How much is measured, and where the files go."""
+class Point:
+    """Where a figure lies in the plot: on which line, at how many existing devices."""
 
-    rounds: int
-    quick: bool
-    scratch: Path
-    say: Callable[[str], None]
-
-    def each_round(self, what: str) -> Iterable[int]:
-        """Count the rounds, saying so."""
-        for number in range(1, self.rounds + 1):
-            self.say(f"{what}: round {number} of {self.rounds}")
-            yield number
-
-    def size(self, full: int, quick: int) -> int:
-        """Return how much to do: less when a quick run was asked for."""
-        return quick if self.quick else full
+    line: str
+    devices: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +20,8 @@ class Figure:
     """A figure and its baseline, one value of each per round.
 
     The ratio is the figure's over the baseline's for a rate (its unit ends in `/s`) and the baseline's over the
-    figure's for a time or a size: more is better. A figure without a baseline is there to be read, not compared.
+    figure's for a time or a size: more is better. A figure without a baseline is there to be read, not compared; it may
+    have a limit, in its own unit.
     """
 
     group: str
@@ -44,6 +32,8 @@ class Figure:
     baselines: Sequence[float] = ()
     target: float | None = None
     note: str = ""
+    limit: float | None = None
+    point: Point | None = None
 
     @property
     def value(self) -> float:
@@ -62,13 +52,24 @@ class Figure:
 
     @property
     def ratios(self) -> list[float]:
-        """How the two compare in each round."""
+        """How the two compare in each round; empty without a baseline."""
+        if not self.baselines:
+            return []
         return [self._compare(value, base) for value, base in zip(self.values, self.baselines, strict=True)]
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the ratio reaches its target; None without a target."""
+        """Whether the ratio reaches its target, or the value keeps its limit; None without either."""
+        if self.limit is not None:
+            return self.value <= self.limit
         return None if self.target is None or self.ratio is None else self.ratio >= self.target
+
+    @property
+    def aim(self) -> str:
+        """What is to be reached, for people."""
+        if self.limit is not None:
+            return f"≤ {self.limit:g} {self.unit}".rstrip()
+        return "" if self.target is None else f"≥ {self.target:.2g}"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything that is known, rounds included."""
@@ -81,13 +82,37 @@ class Figure:
             "baseline": self.base,
             "ratio": self.ratio,
             "target_ratio": self.target,
+            "limit": self.limit,
             "is_met": self.is_met,
+            "point": None if self.point is None else {"line": self.point.line, "devices": self.point.devices},
             "rounds": {"values": list(self.values), "baselines": list(self.baselines), "ratios": self.ratios},
             "note": self.note or None,
         }
 
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """Return the figure that was written as JSON."""
+        rounds = found["rounds"]
+        return cls(
+            found["group"],
+            found["name"],
+            found["unit"],
+            rounds["values"],
+            found["baseline_is"] or "",
+            rounds["baselines"],
+            found["target_ratio"],
+            found["note"] or "",
+            found["limit"],
+            None if found["point"] is None else Point(**found["point"]),
+        )
+
     def _compare(self, value: float, base: float) -> float:
         return value / base if self.unit.endswith("/s") else base / value
+
+
+def show(value: float) -> str:
+    """Write a number for people: three digits, or all of those before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"  # noqa: PLR2004 (four digits and up)
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

@@ -8,9 +8,10 @@ from typing import Final
 
 from bench.batches import check_one, register_all
 from bench.calls import ROWS, sequential, sign_check, sign_status
-from bench.figure import Figure, Plan, percentile
+from bench.figure import Figure, percentile
 from bench.load import Generator, Job, Outcome
-from bench.servers import Installation
+from bench.plan import Plan
+from bench.sites import SQLITE, Site
 
 _GROUP: Final = "mixed"
 _RATE: Final = 100
@@ -31,30 +32,30 @@ class _Rounds:
 
 def measure(plan: Plan) -> list[Figure]:
     """Measure an idle and a busy server in turn; each round is a new installation."""
-    installation = Installation(plan.scratch)
+    site = plan.sites.make(SQLITE)
     count = plan.size(80, 20)
     plan.say(f"{_GROUP}: signing {count} calls")
-    checks = [sign_check(installation.product, sequential(number)) for number in range(count)]
+    checks = [sign_check(site.product, sequential(number)) for number in range(count)]
     rounds = _Rounds()
     with Generator() as generator:
         for _ in plan.each_round(_GROUP):
-            _measure(installation, generator, checks, rounds)
+            _measure(site, generator, checks, rounds)
     return _figures(rounds, count)
 
 
-def _measure(installation: Installation, generator: Generator, checks: list[bytes], rounds: _Rounds) -> None:
-    with installation.serving() as server:
-        apply_id = check_one(server.port, installation.product)
+def _measure(site: Site, generator: Generator, checks: list[bytes], rounds: _Rounds) -> None:
+    with site.copy() as copy, copy.serving() as server:
+        apply_id = check_one(server.port, site.product)
 
         def during(work: Callable[[], object]) -> Outcome:
             """Send queries while something else is going on, and stop when that has ended."""
-            requests = [sign_status(installation.product, apply_id) for _ in range(_RATE * _MOST_SECONDS)]
+            requests = [sign_status(site.product, apply_id) for _ in range(_RATE * _MOST_SECONDS)]
             generator.start(Job(server.port, requests, b'"Success":true', _CONNECTIONS, _RATE))
             work()
             return generator.stop()
 
         def register() -> None:
-            register_all(server.port, installation.product, checks, _AT_ONCE, _POLL_SECONDS)
+            register_all(server.port, site.product, checks, _AT_ONCE, _POLL_SECONDS)
 
         rounds.idle.append(during(lambda: time.sleep(len(checks) / 20)))
         rounds.busy.append(during(register))

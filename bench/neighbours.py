@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from bench.processes import family_cpu_seconds
+
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _BUSY: Final = (0, 1, 2, 5, 6)
 """user, nice, system, irq and softirq, in the first line of /proc/stat."""
@@ -32,5 +34,5 @@ class Neighbours:
 def _read() -> tuple[float, float]:
     fields = [int(field) / _TICKS for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
     own = os.times()
-    mine = own.user + own.system + own.children_user + own.children_system
+    mine = own.user + own.system + own.children_user + own.children_system + family_cpu_seconds(os.getpid())
     return fields[_STEAL], sum(fields[field] for field in _BUSY) - mine

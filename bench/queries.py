@@ -6,9 +6,11 @@ from typing import Final
 
 from bench.batches import check_one, register_one
 from bench.calls import get, sign_status
-from bench.figure import Figure, Plan, percentile
+from bench.figure import Figure, percentile
 from bench.load import Generator, Job, Outcome
-from bench.servers import Installation, cpu_seconds
+from bench.plan import Plan
+from bench.processes import cpu_seconds
+from bench.sites import SQLITE
 from tests.support.server import Server
 
 _GROUP: Final = "queries"
@@ -47,16 +49,16 @@ class _Side:
 
 def measure(plan: Plan) -> list[Figure]:
     """Measure both kinds of query and the constant in turn on one server."""
-    installation = Installation(plan.scratch)
+    site = plan.sites.make(SQLITE)
     count = plan.size(6_000, 2_000)
     sides = {"a batch under way": _Side(), "a finished batch": _Side()}
     constant = _Side()
-    with installation.serving() as server, Generator() as generator:
-        found = (check_one(server.port, installation.product), register_one(server.port, installation.product))
+    with site.serving() as server, Generator() as generator:
+        found = (check_one(server.port, site.product), register_one(server.port, site.product))
         asked = dict(zip(sides, found, strict=True))
 
         def queries(apply_id: int, count: int) -> Job:
-            requests = [sign_status(installation.product, apply_id) for _ in range(count)]
+            requests = [sign_status(site.product, apply_id) for _ in range(count)]
             return Job(server.port, requests, b'"Success":true', _CONNECTIONS)
 
         generator.run(queries(found[0], _WARM_UP))
@@ -68,9 +70,11 @@ def measure(plan: Plan) -> list[Figure]:
 
 
 def _run(server: Server, generator: Generator, job: Job, side: _Side) -> None:
-    cpu = cpu_seconds(server)
+    assert server.process is not None
+    pid = server.process.pid
+    cpu = cpu_seconds(pid)
     outcome = generator.run(job)
-    side.server_cores.append((cpu_seconds(server) - cpu) / outcome.seconds)
+    side.server_cores.append((cpu_seconds(pid) - cpu) / outcome.seconds)
     side.outcomes.append(outcome)
 
 

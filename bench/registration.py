@@ -1,22 +1,22 @@
 """Devices per second, from names to CREATE_SUCCESS, and what the server's memory is like afterwards."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
 from bench import bare
 from bench.batches import Timing, register, register_all
-from bench.calls import ROWS, Connection, scattered, sequential, sign_check
-from bench.figure import Figure, Plan, percentile
-from bench.servers import Installation, cpu_seconds, memory
+from bench.calls import KINDS, ROWS, Connection, sign_check
+from bench.figure import Figure, percentile
+from bench.plan import Plan
+from bench.processes import cpu_seconds, memory
+from bench.sites import SQLITE, Site
 
 _GROUP: Final = "registration"
 _AT_ONCE: Final = 4
 _POLL_SECONDS: Final = 0.02
 _ALONE_POLL_SECONDS: Final = 0.002
-_KINDS: Final[dict[str, Callable[[int], list[str]]]] = {"sequential": sequential, "random": scattered}
 _BARE: Final = "bare executemany"
 
 
@@ -38,36 +38,38 @@ class _Rounds:
 
 def measure(plan: Plan) -> list[Figure]:
     """Measure both kinds of names; each round is a new installation and a new database."""
-    installation = Installation(plan.scratch)
+    site = plan.sites.make(SQLITE)
     count, alone = plan.size(40, 10), plan.size(10, 4)
     measured: dict[str, _Rounds] = {}
-    for kind, names in _KINDS.items():
+    for kind, names in KINDS.items():
         plan.say(f"{_GROUP}, {kind} names: signing {count + alone} calls")
         batches = [names(number) for number in range(count + alone)]
-        checks = [sign_check(installation.product, batch) for batch in batches]
+        checks = [sign_check(site.product, batch) for batch in batches]
         rounds = measured[kind] = _Rounds()
         for _ in plan.each_round(f"{_GROUP}, {kind} names"):
-            _register(installation, checks[:count], checks[count:], rounds)
-            with installation.copy() as directory:
-                seconds = bare.insert(directory, batches)
+            _register(site, checks[:count], checks[count:], rounds)
+            with site.copy() as copy:
+                seconds = bare.insert(copy, batches, bare.EXECUTEMANY)
             rounds.bare_rates.append(ROWS * count / sum(seconds[:count]))
             rounds.bare_batches.append(median(seconds[:count]))
             rounds.bare_alone.append(median(seconds[count:]))
     return [figure for kind, rounds in measured.items() for figure in _figures(kind, rounds, count)] + _memory(measured)
 
 
-def _register(installation: Installation, checks: list[bytes], alone: list[bytes], rounds: _Rounds) -> None:
-    with installation.serving() as server:
-        rounds.idle.append(memory(server))
-        cpu, own, began = cpu_seconds(server), time.process_time(), time.perf_counter()
-        timings = register_all(server.port, installation.product, checks, _AT_ONCE, _POLL_SECONDS)
+def _register(site: Site, checks: list[bytes], alone: list[bytes], rounds: _Rounds) -> None:
+    with site.copy() as copy, copy.serving() as server:
+        assert server.process is not None
+        pid = server.process.pid
+        rounds.idle.append(memory(pid))
+        cpu, own, began = cpu_seconds(pid), time.process_time(), time.perf_counter()
+        timings = register_all(server.port, site.product, checks, _AT_ONCE, _POLL_SECONDS)
         seconds = time.perf_counter() - began
-        rounds.server_cores.append((cpu_seconds(server) - cpu) / seconds)
+        rounds.server_cores.append((cpu_seconds(pid) - cpu) / seconds)
         rounds.client_cores.append((time.process_time() - own) / seconds)
-        rounds.loaded.append(memory(server))
+        rounds.loaded.append(memory(pid))
         rounds.rates.append(ROWS * len(checks) / seconds)
         rounds.submits.append([timing.submit * 1000 for timing in timings])
-        rounds.alone.append(median(timing.total for timing in _one_by_one(server.port, installation.product, alone)))
+        rounds.alone.append(median(timing.total for timing in _one_by_one(server.port, site.product, alone)))
 
 
 def _one_by_one(port: int, product: str, checks: list[bytes]) -> list[Timing]:

@@ -9,7 +9,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from bench.calls import ROWS, sequential
-from bench.figure import Figure, Plan
+from bench.figure import Figure
+from bench.plan import Plan
 from bench.straightforward import names_of_acs3, names_of_v1
 from nameplate.gateway import operations
 from nameplate.wire.operation import OPERATIONS

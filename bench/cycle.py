@@ -1,0 +1,142 @@
+"""Devices per second of the whole cycle over HTTP: check, poll, register, poll, until CREATE_SUCCESS."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bench import bare_copy
+from bench.batches import register_all, register_one
+from bench.calls import KINDS, ROWS, sign_check
+from bench.creation import bare_rates, copy_rate, fastest
+from bench.figure import Figure
+from bench.plan import Plan
+from bench.sites import POSTGRES, SQLITE, Site
+from tests.support.server import Server
+
+_GROUP: Final = "cycle"
+_TARGET: Final = 0.5
+_TARGET_FROM: Final = 100_000
+_SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
+_QUICK_SIZES: Final = (1_000, 20_000)
+_AT_ONCE: Final = 8
+_MOST_POLL_SECONDS: Final = 0.05
+_POLL_SECONDS_PER_BATCH: Final = 0.002
+
+Batches = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Where the workers are."""
+
+    engine: str
+    workers: int
+    is_remote: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        many = "s" if self.workers > 1 else ""
+        where = f"worker process{'es' if many else ''}" if self.is_remote else f"embedded worker{many}"
+        return f"{self.engine}, {self.workers} {where}"
+
+    @contextmanager
+    def running(self, site: Site) -> Iterator[Server]:
+        """Run a server with its workers."""
+        if not self.is_remote:
+            with site.serving(workers=str(self.workers)) as server:
+                yield server
+            return
+        with site.serving(workers="0") as server, site.working(self.workers):
+            yield server
+
+
+_SETUPS: Final = (
+    Setup(SQLITE, 1),
+    Setup(SQLITE, 2),
+    Setup(POSTGRES, 1, is_remote=True),
+    Setup(POSTGRES, 2, is_remote=True),
+    Setup(POSTGRES, 2),
+)
+
+
+def measure(plan: Plan) -> list[Figure]:
+    """Measure every size, both kinds of names and every setup; each round is a new registry."""
+    sites = {engine: plan.sites.make(engine) for engine in (SQLITE, POSTGRES)}
+    return [
+        figure
+        for size in (_QUICK_SIZES if plan.quick else _SIZES)
+        for kind, names in KINDS.items()
+        for figure in _Case(size, kind, _batches(names, size)).measure(plan, sites)
+    ]
+
+
+def _batches(names: Callable[[int], list[str]], size: int) -> Batches:
+    return [names(number)[: min(ROWS, size)] for number in range(max(1, size // ROWS))]
+
+
+def _poll_seconds(batches: int) -> float:
+    # Often when there is little to do, so that it is the work that is timed; seldom when polling would be the work.
+    return min(_MOST_POLL_SECONDS, _POLL_SECONDS_PER_BATCH * batches)
+
+
+class _Case:
+    """So many devices with names of one kind."""
+
+    def __init__(self, size: int, kind: str, batches: Batches) -> None:
+        self._size = size
+        self._kind = kind
+        self._batches = batches
+        self._ours: dict[Setup, list[float]] = defaultdict(list)
+        self._shapes: dict[str, list[float]] = defaultdict(list)
+        self._copies: dict[int, list[float]] = defaultdict(list)
+
+    def measure(self, plan: Plan, sites: dict[str, Site]) -> list[Figure]:
+        """Measure every setup and the baselines in turn."""
+        for _ in plan.each_round(f"{_GROUP}, {self._size:,} devices, {self._kind} names"):
+            for setup in _SETUPS:
+                self._ours[setup].append(self._cycle(sites[setup.engine], setup))
+            for shape, rate in bare_rates(sites[SQLITE], self._batches).items():
+                self._shapes[shape].append(rate)
+            for writers in (1, 2):
+                self._copies[writers].append(copy_rate(sites[POSTGRES], self._batches, writers))
+        return [self._figure(setup) for setup in _SETUPS]
+
+    def _cycle(self, site: Site, setup: Setup) -> float:
+        checks = [sign_check(site.product, names) for names in self._batches]
+        at_once = min(_AT_ONCE, len(checks))
+        poll = _poll_seconds(len(checks))
+        with site.copy() as copy, setup.running(copy) as server:
+            register_one(server.port, copy.product)
+            os.sync()
+            began = time.perf_counter()
+            register_all(server.port, copy.product, checks, at_once, poll)
+            return self._size / (time.perf_counter() - began)
+
+    def _figure(self, setup: Setup) -> Figure:
+        best = fastest(self._shapes)
+        is_sqlite = setup.engine == SQLITE
+        poll = _poll_seconds(len(self._batches)) * 1000
+        note = (
+            f"Batches of up to {ROWS:,}, up to {_AT_ONCE} in flight, each polled every {poll:.0f} ms, on a server that "
+            "has registered one before; client, server, workers and database share the cores. "
+        )
+        note += (
+            "SQLite has one writer at a time, and so has its baseline: the fastest of several bare shapes."
+            if is_sqlite
+            else "The baseline has as many writers as there are workers, a process each."
+        )
+        return Figure(
+            _GROUP,
+            f"{self._size:,} devices, {self._kind} names: {setup.name}",
+            "devices/s",
+            self._ours[setup],
+            best if is_sqlite else bare_copy.COPY,
+            self._shapes[best] if is_sqlite else self._copies[setup.workers],
+            _TARGET if self._size >= _TARGET_FROM else None,
+            note,
+        )

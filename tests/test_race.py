@@ -17,6 +17,7 @@ from tests.support.signer import Client
 NAMES = [f"pump-{number:04}" for number in range(4_000)]
 CLIENTS = 16
 WORKERS = 4
+PAUSE = 0.1
 
 
 @contextmanager
@@ -39,14 +40,14 @@ def race(client: Client, product: str, seed: int) -> tuple[list[str], list[str]]
         wanted = names[start : start + 1_000]
         while wanted:
             made = batch.check(client, product, wanted)
-            status = batch.wait(client, product, made)
+            status = batch.wait(client, product, made, 60, PAUSE)
             if status["Status"] == "CHECK_FAILED":
                 # As the documentation asks: the refused ones are left out, and the rest is sent again.
                 lost += status["InvalidList"]["Name"]
                 wanted = status["ValidList"]["Name"]
                 continue
             client.call("BatchRegisterDeviceWithApplyId", ProductKey=product, ApplyId=str(made))
-            status = batch.wait(client, product, made)
+            status = batch.wait(client, product, made, 60, PAUSE)
             created = [row["DeviceName"] for row in batch.devices(client, made)]
             refused = [name for name in wanted if name not in set(created)]
             assert status["InvalidList"]["Name"] == refused

@@ -14,7 +14,7 @@ def check(client: Client, product: str, names: list[str], **more: str) -> int:
     return int(answer["Data"]["ApplyId"])
 
 
-def wait(client: Client, product: str, batch: int, seconds: float = 30) -> dict[str, Any]:
+def wait(client: Client, product: str, batch: int, seconds: float = 30, pause: float = 0.01) -> dict[str, Any]:
     """Poll until a step has ended, and return the status."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -22,7 +22,7 @@ def wait(client: Client, product: str, batch: int, seconds: float = 30) -> dict[
         if status["Status"] in FINAL:
             found: dict[str, Any] = status
             return found
-        time.sleep(0.01)
+        time.sleep(pause)
     message = f"batch {batch} is still in {status['Status']}"
     raise AssertionError(message)
 

@@ -12,6 +12,7 @@ from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.schema import batch, part, part_names, product, refusal
 
+_MOVE: Final = batch.update().where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("old"))
 _FINAL_KEPT: Final = 10_000
 
 
@@ -164,5 +165,4 @@ def _write(values: Sequence[str | None] | None, first: int, end: int) -> str | N
 
 def move(connection: Connection, batch_id: int, old: State, new: State, **values: int) -> bool:
     """Move a batch from one state to another; False if it was not in the old one."""
-    moved = batch.update().where(batch.c.id == batch_id, batch.c.state == old).values(state=new, **values)
-    return connection.execute(moved).rowcount == 1
+    return connection.execute(_MOVE, {"of_batch": batch_id, "old": old, "state": new, **values}).rowcount == 1

@@ -109,10 +109,10 @@ class Database(ABC):
     """Whether it is this process that reads its file: such reads are short enough for the event loop."""
 
     @abstractmethod
-    def transaction(self) -> AbstractContextManager[Connection]:
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
         """Hold a write transaction: committed at the end, rolled back if anything is raised.
 
-        Raises ConflictError.
+        One that is not `durable` may be gone after a crash of the database, but not in part. Raises ConflictError.
         """
 
     @abstractmethod

@@ -17,6 +17,41 @@ _MOST_SMALL: Final = 63
 _WAITS: Final = part.c.is_done == literal_column("0")
 
 
+# Made once: making a statement costs as much as running it.
+_IS_WAITING: Final = and_(_WAITS, part.c.leased_until <= bindparam("now"))
+_IS_THIS: Final = and_(part.c.batch_id == bindparam("of_batch"), part.c.first == bindparam("at"))
+_IS_HELD: Final = and_(_IS_THIS, part.c.owner == bindparam("by"), part.c.is_done == 0)
+_LOCK: Final = (
+    select(part.c.batch_id, part.c.first, part.c.rows)
+    .where(_IS_WAITING, part.c.account_id == bindparam("account_id"), part.c.product_id == bindparam("product_id"))
+    .order_by(part.c.batch_id, part.c.first)
+    .limit(bindparam("most"))
+    .offset(bindparam("skip"))
+    .with_for_update(skip_locked=True)
+)
+_ARE_THESE: Final = tuple_(part.c.batch_id, part.c.first).in_(bindparam("keys", expanding=True))
+_HOLD: Final = part.update().where(_ARE_THESE).values(owner=bindparam("owner"), leased_until=bindparam("leased_until"))
+_READ: Final = (
+    select(*(part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")))
+    .add_columns(part_names.c.names, part_names.c.nicknames)
+    .select_from(part)
+    .outerjoin(part_names)
+    .where(_ARE_THESE)
+    .order_by(part.c.batch_id, part.c.first)
+)
+_EXTEND: Final = part.update().where(_IS_HELD).values(leased_until=bindparam("until"))
+_FINISH: Final = part.update().where(_IS_HELD).values(is_done=1, owner=None, leased_until=0)
+_FORGET_NAMES: Final = part_names.delete().where(
+    part_names.c.batch_id == bindparam("of_batch"), part_names.c.first == bindparam("at")
+)
+_COUNT: Final = (
+    batch.update()
+    .where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("running"))
+    .values(done=batch.c.done + bindparam("rows"), refused=batch.c.refused + bindparam("bad"))
+    .returning(batch.c.total, batch.c.done, batch.c.refused)
+)
+
+
 class LeaseLostError(Exception):
     """The claim ran out and another worker holds the part, or has done it."""
 
@@ -65,11 +100,10 @@ class Parts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        is_waiting = and_(_WAITS, part.c.leased_until <= bindparam("now"))
-        self._account = database.prepare(_next(part.c.account_id, is_waiting))
-        of_account = and_(is_waiting, part.c.account_id == bindparam("account_id"))
+        self._account = database.prepare(_next(part.c.account_id, _IS_WAITING))
+        of_account = and_(_IS_WAITING, part.c.account_id == bindparam("account_id"))
         self._product = database.prepare(_next(part.c.product_id, of_account))
-        backlog = select(func.count(), func.min(part.c.waiting_since)).where(is_waiting)
+        backlog = select(func.count(), func.min(part.c.waiting_since)).where(_IS_WAITING)
         self._backlog = database.prepare(backlog)
 
     def next_flow(self, turns: Turns, now: int) -> Flow | None:
@@ -96,46 +130,37 @@ class Parts:
 
         `owner` must be new with every claim.
         """
-        with self._database.transaction() as connection:
+        # A claim that is lost in a crash is made again, as one that has run out.
+        with self._database.transaction(durable=False) as connection:
             keys = _lock_waiting(connection, flow, now, most)
             if not keys:
                 return []
-            chosen = tuple_(part.c.batch_id, part.c.first).in_(keys)
-            connection.execute(part.update().where(chosen).values(owner=owner, leased_until=until))
-            columns = [part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")]
-            held = select(*columns, part_names.c.names, part_names.c.nicknames)
-            held = held.select_from(part).outerjoin(part_names).where(chosen)
-            rows = connection.execute(held.order_by(part.c.batch_id, part.c.first)).all()
-        return [Claim(owner, *row[:4], Step(row.step), row.names, row.nicknames) for row in rows]
+            connection.execute(_HOLD, {"keys": keys, "owner": owner, "leased_until": until})
+            rows = connection.execute(_READ, {"keys": keys}).all()
+        return [_read_claim(owner, row) for row in rows]
 
     def extend(self, claims: Sequence[Claim], until: int) -> int:
         """Hold parts for longer; returns how many are still held."""
-        with self._database.transaction() as connection:
-            return sum(
-                connection.execute(part.update().where(_is_held(claim)).values(leased_until=until)).rowcount
-                for claim in claims
-            )
+        with self._database.transaction(durable=False) as connection:
+            return sum(connection.execute(_EXTEND, _fence(claim) | {"until": until}).rowcount for claim in claims)
 
     def finish(self, connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> State:
         """Mark a part done, in the transaction that did it, and move its batch on after the last one.
 
         Returns the batch's state. Raises LeaseLostError, so that the transaction is rolled back, if the claim was lost.
         """
-        done = part.update().where(_is_held(claim)).values(is_done=1, owner=None, leased_until=0)
-        if connection.execute(done).rowcount != 1:
+        if connection.execute(_FINISH, _fence(claim)).rowcount != 1:
             raise LeaseLostError(claim.batch_id)
         if claim.step is Step.CREATE and claim.names is not None:
-            sent = and_(part_names.c.batch_id == claim.batch_id, part_names.c.first == claim.first)
-            connection.execute(part_names.delete().where(sent))
+            connection.execute(_FORGET_NAMES, {"of_batch": claim.batch_id, "at": claim.first})
         _add_refusals(connection, claim, refused)
-        counted = batch.update().where(batch.c.id == claim.batch_id, batch.c.state == RUNNING[claim.step])
-        counted = counted.values(done=batch.c.done + claim.rows, refused=batch.c.refused + len(refused))
-        columns = (batch.c.total, batch.c.done, batch.c.refused)
-        total, passed, failed = connection.execute(counted.returning(*columns)).one()
-        if passed < total:
-            return RUNNING[claim.step]
+        running = RUNNING[claim.step]
+        passed = {"of_batch": claim.batch_id, "running": running, "rows": claim.rows, "bad": len(refused)}
+        total, done, failed = connection.execute(_COUNT, passed).one()
+        if done < total:
+            return running
         ended = outcome(claim.step, failed)
-        move(connection, claim.batch_id, RUNNING[claim.step], ended)
+        move(connection, claim.batch_id, running, ended)
         return ended
 
 
@@ -152,14 +177,11 @@ def _only(row: tuple[Any, ...] | None) -> int | None:
 
 def _lock_waiting(connection: Connection, flow: Flow, now: int, most: int) -> list[tuple[int, int]]:
     """Lock a flow's oldest waiting parts, and return the keys of those that fit into `most` full ones."""
-    columns = [part.c[name] for name in ("batch_id", "first", "rows")]
-    waiting = select(*columns).where(_WAITS, part.c.account_id == flow.account_id)
-    waiting = waiting.where(part.c.product_id == flow.product_id, part.c.leased_until <= now)
-    waiting = waiting.order_by(part.c.batch_id, part.c.first).with_for_update(skip_locked=True)
-    rows = list(connection.execute(waiting.limit(most)))
+    values = {"account_id": flow.account_id, "product_id": flow.product_id, "now": now}
+    rows = list(connection.execute(_LOCK, {**values, "most": most, "skip": 0}))
     # Never more than may be needed: what is locked is not there for others.
     if rows and sum(row.rows for row in rows) <= most * ROWS_PER_PART // 2:
-        rows += connection.execute(waiting.limit(_MOST_SMALL).offset(len(rows)))
+        rows += connection.execute(_LOCK, {**values, "most": _MOST_SMALL, "skip": len(rows)})
     keys: list[tuple[int, int]] = []
     room = most * ROWS_PER_PART
     for row in rows:
@@ -170,9 +192,13 @@ def _lock_waiting(connection: Connection, flow: Flow, now: int, most: int) -> li
     return keys
 
 
-def _is_held(claim: Claim) -> ColumnElement[bool]:
-    mine = and_(part.c.batch_id == claim.batch_id, part.c.first == claim.first)
-    return and_(mine, part.c.owner == claim.owner, part.c.is_done == 0)
+def _read_claim(owner: str, row: Sequence[Any]) -> Claim:
+    batch_id, product_id, first, rows, step, names, nicknames = row
+    return Claim(owner, batch_id, product_id, first, rows, Step(step), names, nicknames)
+
+
+def _fence(claim: Claim) -> dict[str, Any]:
+    return {"of_batch": claim.batch_id, "at": claim.first, "by": claim.owner}
 
 
 def _add_refusals(connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> None:

@@ -22,7 +22,7 @@ class Workers:
 
     def beat(self, name: str, now: int) -> None:
         """Say that a worker works; forget those that have said nothing for a day."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(durable=False) as connection:
             if not insert_new(connection, worker, {"name": name, "seen_at": now}):
                 connection.execute(worker.update().where(worker.c.name == name).values(seen_at=now))
             connection.execute(worker.delete().where(worker.c.seen_at <= now - _FORGOTTEN_MS))

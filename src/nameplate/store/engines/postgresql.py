@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, Executable, Select, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from nameplate.errors import DATABASE_UNAVAILABLE
@@ -30,6 +30,7 @@ _DRIVER: Final = {
 }
 # A process that stands still while it holds a transaction must not keep the others from going on.
 _LIMITS: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_NOT_DURABLE: Final = "SET LOCAL synchronous_commit = off"
 _CONFLICTS: Final = ("40001", "40P01", "25P02")
 _UNAVAILABLE: Final = ("08", "57P", "53", "25006")
 
@@ -52,9 +53,10 @@ class PostgresDatabase(Database):
         self.bulk = PostgresBulk(self.run)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """Hold a write transaction."""
         with _translated(), self.engine.begin() as connection:
+            connection.exec_driver_sql(_LIMITS if durable else f"{_LIMITS}; {_NOT_DURABLE}")
             yield connection
 
     def prepare(self, statement: Executable) -> "PostgresRead":
@@ -99,6 +101,12 @@ def _is_gone(connection: psycopg.Connection[Any]) -> bool:
     return bool(waiting.poll(0))
 
 
+def _refuse_gone(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 (what the pool lends)
+    """Have the pool connect again instead of lending a connection that is gone."""
+    if _is_gone(connection):
+        raise DisconnectionError
+
+
 def _make_engine(url: URL, arguments: Mapping[str, Any]) -> Engine:
     engine = create_engine(
         url,
@@ -106,9 +114,8 @@ def _make_engine(url: URL, arguments: Mapping[str, Any]) -> Engine:
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_OVERFLOW,
         pool_timeout=_POOL_SECONDS,
-        pool_pre_ping=True,
     )
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(_LIMITS))
+    event.listen(engine, "checkout", _refuse_gone)
     return engine
 
 

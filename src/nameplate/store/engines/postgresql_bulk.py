@@ -1,7 +1,7 @@
 """Bulk rows on PostgreSQL: a binary COPY; where names are taken already, a staged INSERT that leaves them out."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import groupby, islice
 from struct import Struct
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ _TAKEN: Final = "SELECT sought.name FROM sought JOIN device ON device.name = sou
 _ROW: Final = Struct(">hiqiiiqi")
 _HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TAIL: Final = b"\xff\xff"
+_ROWS_AT_ONCE: Final = 1_000
 _NULL: Final = b"\xff\xff\xff\xff"
 
 Run = Callable[[Callable[[psycopg.Connection[Any]], set[str]]], set[str]]
@@ -68,17 +69,16 @@ class PostgresBulk(Bulk):
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""
         self.hold_products(connection, {part.product_id for part in parts})
-        rows = b"".join([_HEAD, *_rows(parts, now), _TAIL])
         try:
             with connection.begin_nested():
-                _copy(connection, _CREATE, rows)
+                _copy(connection, _CREATE, _rows(parts, now))
         except (DBAPIError, psycopg.Error) as error:
             if not _is_taken(error):
                 raise
         else:
             return [[] for _ in parts]
         connection.exec_driver_sql(_STAGE)
-        _copy(connection, _FILL_STAGE, rows)
+        _copy(connection, _FILL_STAGE, _rows(parts, now))
         connection.exec_driver_sql(_CREATE_FREE)
         return [_missing(connection, part) for part in parts]
 
@@ -97,7 +97,7 @@ def _taken(connection: psycopg.Connection[Any], product_id: int, ordered: list[s
         return {name for (name,) in cursor.execute(_TAKEN, (product_id,))}
 
 
-def _rows(parts: Sequence[NewDevices], now: int) -> Iterable[bytes]:
+def _rows(parts: Sequence[NewDevices], now: int) -> Iterator[bytes]:
     """Write the rows of a binary COPY, in the order of products and names."""
     for product_id, group in groupby(sorted(parts, key=_product), key=_product):
         names: list[bytes] = []
@@ -124,10 +124,14 @@ def _text(value: str | None) -> bytes:
     return len(encoded).to_bytes(4, "big") + encoded
 
 
-def _copy(connection: Connection, statement: str, rows: bytes) -> None:
+def _copy(connection: Connection, statement: str, rows: Iterator[bytes]) -> None:
+    """Send rows a thousand at a time, so that the server reads some while others are packed."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(rows)
+        copy.write(_HEAD)
+        while some := b"".join(islice(rows, _ROWS_AT_ONCE)):
+            copy.write(some)
+        copy.write(_TAIL)
 
 
 def _is_taken(error: Exception) -> bool:

@@ -43,7 +43,7 @@ class SqliteDatabase(Database):
         self.bulk = SqliteBulk(self.reader)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:  # noqa: ARG002 (all are)
         """Hold a write transaction."""
         try:
             # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.

@@ -17,6 +17,10 @@ from tests.support.disk import wait_until
 from tests.support.postgres import Postgres
 from tests.support.server import Server
 
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 OUTAGE = "The request has failed because the database cannot be reached."
 
 
@@ -74,10 +78,7 @@ def test_a_call_during_an_outage_gets_503_and_nothing_is_half_done(site: Site) -
 def test_a_server_whose_sessions_were_ended_goes_on_at_once(site: Site) -> None:
     for number in range(20):
         assert site.register(f"name-{number}").status == 200
-        site.postgres.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = "
-            "'client backend'"
-        )
+        site.postgres.execute(END_SESSIONS)
     assert site.count() == 20
 
 

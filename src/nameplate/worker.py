@@ -20,6 +20,7 @@ from nameplate import metrics
 from nameplate.call import Clock
 from nameplate.domain.batch import TAKEN_NAME, RefusedRow, Step, refuse_rows
 from nameplate.domain.device import IotIds, first_id
+from nameplate.domain.pace import Pace
 from nameplate.errors import RefusedError
 from nameplate.leases import Leases
 from nameplate.store.database import NewDevices, retried
@@ -30,8 +31,6 @@ from nameplate.store.store import Store
 _SHORTEST_POLL_SECONDS: Final = 0.005
 _LONGEST_POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
-_SLOW_PART_SECONDS: Final = 0.1
-_LONG_SECONDS: Final = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class Worker:
         self._clock = clock
         self._leases = leases
         self._turns = Turns()
-        self._most_parts = 1
+        self._pace = Pace(store.database.bulk.most_parts)
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
@@ -88,7 +87,7 @@ class Worker:
         if flow is None:
             return False
         owner = f"{self._leases.name}:{uuid4().hex}"
-        claims = self._store.parts.claim(owner, flow, now, now + self._leases.milliseconds, self._most_parts)
+        claims = self._store.parts.claim(owner, flow, now, now + self._leases.milliseconds, self._pace.parts)
         with self._leases.held(claims):
             # In order: a name that one part creates is taken for the check of the next.
             for step, together in groupby(claims, key=attrgetter("step")):
@@ -107,16 +106,6 @@ class Worker:
                 self._do(step, [claim])
             return
         metrics.PART_SECONDS.labels(step.value).observe(time.perf_counter() - began)
-
-    def _adapt(self, parts: int, seconds: float) -> None:
-        """Choose how many parts to create at once, from how long it took just now.
-
-        Together they cost less where one by one is slow; but whoever wants to write waits until they are done.
-        """
-        if seconds > _LONG_SECONDS or (parts > 1 and seconds / parts < _SLOW_PART_SECONDS / 4):
-            self._most_parts = max(1, self._most_parts // 2)
-        elif seconds / parts > _SLOW_PART_SECONDS or (parts > 1 and seconds < _LONG_SECONDS / 2):
-            self._most_parts = min(self._store.database.bulk.most_parts, self._most_parts * 2)
 
     def _check(self, claims: Sequence[Claim]) -> None:
         # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
@@ -147,7 +136,7 @@ class Worker:
             taken = self._store.database.bulk.create_devices(connection, parts, self._clock())
             for claim, ordinals in zip(named, taken, strict=True):
                 self._store.parts.finish(connection, claim, [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals])
-        self._adapt(len(parts), time.perf_counter() - began)
+        self._pace.took(len(parts), time.perf_counter() - began)
         metrics.DEVICES_CREATED.inc(sum(part.rows for part in parts) - sum(map(len, taken)))
 
     def _name(self, claim: Claim) -> Claim:

@@ -1,0 +1,50 @@
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nameplate.domain.pace import LONG_SECONDS, Pace
+
+MOST = 32
+
+
+def settle(pace: Pace, seconds: Callable[[int], float], rounds: int = 20) -> list[int]:
+    """Create so many times, and return how many parts it was each time."""
+    taken = []
+    for _ in range(rounds):
+        taken.append(pace.parts)
+        pace.took(pace.parts, seconds(pace.parts))
+    return taken
+
+
+def test_quick_parts_are_created_one_by_one() -> None:
+    assert settle(Pace(MOST), lambda parts: 0.03 * parts) == [1] * 20
+
+
+def test_slow_parts_are_created_together() -> None:
+    """Onto millions of random names: half a second for one, three for thirty-two."""
+    assert settle(Pace(MOST), lambda parts: 0.4 + 0.08 * parts)[-1] == MOST
+
+
+def test_a_transaction_does_not_stay_too_long() -> None:
+    taken = settle(Pace(MOST), lambda parts: 0.5 * parts, 50)
+    assert max(taken) * 0.5 <= 2 * LONG_SECONDS
+    assert taken[-1] < MOST
+
+
+def test_it_goes_back_when_parts_are_quick_again() -> None:
+    pace = Pace(MOST)
+    settle(pace, lambda parts: 0.4 + 0.08 * parts)
+    assert settle(pace, lambda parts: 0.01 * parts)[-1] == 1
+
+
+def test_where_parts_are_never_merged_there_is_one() -> None:
+    assert settle(Pace(1), lambda _: 60.0) == [1] * 20
+
+
+@given(took=st.lists(st.tuples(st.integers(1, 64), st.floats(0, 100)), max_size=50), most=st.integers(1, 64))
+def test_it_stays_within_its_bounds(took: list[tuple[int, float]], most: int) -> None:
+    pace = Pace(most)
+    for parts, seconds in took:
+        pace.took(parts, seconds)
+        assert 1 <= pace.parts <= most

@@ -105,15 +105,14 @@ def kill_while_numbers_are_reserved(site: Site) -> None:
 
 
 def wait_for_end(site: Site) -> None:
-    assert site.server.process is not None
-    site.server.process.wait(PATIENCE)
+    assert site.server.wait(PATIENCE) == -signal.SIGKILL
 
 
 def test_killed_under_load_nothing_is_lost_or_done_twice(
     tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(11)  # noqa: S311 (not a secret)
-    with Site(tmp_path / "site").start() as site:
+    with Site(tmp_path / "site", workers="2").start() as site:
         load = Load(site, site.create_product(), new_names(100))
         site.lost_connection = load.wait_for_restart
         with load.running(clients=4):

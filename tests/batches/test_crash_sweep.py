@@ -133,7 +133,7 @@ LANES: Final[list[dict[Callable[[Sweep], None], str]]] = [
 
 
 def sweep_lane(directory: Path, steps: Mapping[Callable[[Sweep], None], str]) -> Site:
-    with Site(directory, is_warm=True).start() as site:
+    with Site(directory).start() as site:
         for step, skip in steps.items():
             Sweep(site, skip).run(step)
         site.finish()

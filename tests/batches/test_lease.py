@@ -1,32 +1,33 @@
 """A worker holds a part for as long as its lease. What it does when it has lost it changes nothing."""
 
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pytest
+from sqlalchemy import event
 
 from nameplate.call import Call, Registry
+from nameplate.data_dir import database_url
 from nameplate.domain.access import Role
 from nameplate.domain.batch import State
 from nameplate.domain.device import IotIds, first_id
 from nameplate.leases import Leases
 from nameplate.operations.batches import batch_check_device_names, batch_register_device
-from nameplate.operations.products import create_product
-from nameplate.server import make_workers, open_registry
+from nameplate.server import clock, make_workers, open_registry
 from nameplate.settings import Settings
-from nameplate.store.access_keys import NewAccessKey
 from nameplate.store.database import NewDevices
 from nameplate.store.parts import Claim, Flow, LeaseLostError, Turns
 from nameplate.worker import Worker
-from tests.support.disk import dump, read, wait_until
+from tests.support.account import Account
+from tests.support.crash.audit import AUDIT
+from tests.support.disk import dump, execute, read, wait_until
 
 NOW: Final = 1_000_000
 LEASE: Final = 1_000
+RENEWED: Final = 300
 NAMES: Final = ["pump-1", "pump-2", "pump-3"]
 PATIENCE: Final = 30
 
@@ -85,18 +86,17 @@ class Site:
             self.registry.store.parts.finish(connection, claim, [])
 
     def dump(self) -> list[str]:
-        return dump(self.settings.data_dir)
+        return dump(self.url)
+
+    @property
+    def url(self) -> str:
+        return database_url(self.settings)
 
 
 @pytest.fixture
-def site(data_dir: Path) -> Iterator[Site]:
-    settings = Settings(data_dir=data_dir, lease=PATIENCE)
-    with open_registry(settings) as registry:
-        registry.store.access_keys.put(NewAccessKey("key", "secret", "root", Role.ADMIN), registry.master, NOW)
-        key = registry.store.access_keys.find("key")
-        assert key is not None
-        made = create_product(Call(registry, "CreateProduct", key.account_id, Role.ADMIN), "pumps", 0)
-        yield Site(registry, settings, key.account_id, made["ProductKey"])
+def site(registry: Registry, settings: Settings) -> Site:
+    account = Account(registry)
+    return Site(registry, settings.model_copy(update={"lease": PATIENCE}), account.id, account.product())
 
 
 def test_a_part_is_held_until_its_lease_has_run_out(site: Site) -> None:
@@ -202,13 +202,62 @@ def test_a_worker_that_stalled_past_its_lease_changes_nothing(site: Site, caplog
     assert caplog.messages == [f"Batch {number} was taken over by another worker; nothing was changed here."]
 
 
-AUDIT: Final = """
-CREATE TABLE audit (what TEXT, batch_id INTEGER, first INTEGER, step TEXT);
-CREATE TRIGGER claimed AFTER UPDATE OF owner ON part WHEN NEW.owner IS NOT NULL BEGIN
-INSERT INTO audit VALUES ('claimed', NEW.batch_id, NEW.first, NEW.step); END;
-CREATE TRIGGER done AFTER UPDATE OF is_done ON part WHEN NEW.is_done = 1 BEGIN
-INSERT INTO audit VALUES ('done', NEW.batch_id, NEW.first, NEW.step); END;
-"""
+def test_a_step_that_takes_longer_than_its_lease_keeps_its_claim(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    number = site.mint_names(3)
+    ids = StallingIds(site.registry.iot_ids)
+    stalling = replace(site.registry, iot_ids=ids)
+    workers = make_workers(stalling, site.settings.model_copy(update={"lease": RENEWED / 1000}), 1)
+    workers.start()
+    try:
+        assert ids.stalled.wait(PATIENCE)
+        [(until,)] = read(site.url, "SELECT leased_until FROM part")
+        wait_until(lambda: clock() > until)
+        assert not site.worker(clock()).work()
+        wait_until(lambda: read(site.url, "SELECT leased_until FROM part")[0][0] > until + 2 * RENEWED)
+        ids.go.set()
+        wait_until(lambda: site.state(number) is State.CREATE_SUCCESS)
+    finally:
+        ids.go.set()
+        workers.stop()
+    assert caplog.messages == []
+
+
+def transactions(registry: Registry) -> list[object]:
+    """Grows with every transaction that is committed."""
+    committed: list[object] = []
+    event.listen(registry.store.database.engine, "commit", committed.append)
+    return committed
+
+
+def test_small_batches_are_done_in_one_transaction(site: Site) -> None:
+    numbers = [site.mint_names(3) for _ in range(5)]
+    committed = transactions(site.registry)
+    assert site.worker(NOW).work()
+    assert len(committed) == len(["claim", "create"])
+    assert {site.state(number) for number in numbers} == {State.CREATE_SUCCESS}
+    assert read(site.url, "SELECT count(*) FROM device") == [(5 * 3,)]
+
+
+def test_of_small_batches_only_those_whose_claim_is_lost_are_left_to_others(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = [site.mint_names(3) for _ in range(5)]
+    lost = numbers[2]
+    ids = StallingIds(site.registry.iot_ids)
+    stalled = threading.Thread(target=site.worker(NOW, ids).work)
+    stalled.start()
+    assert ids.stalled.wait(PATIENCE)
+    execute(site.url, f"UPDATE part SET leased_until = 0 WHERE batch_id = {lost}")  # noqa: S608 (a number)
+    [claim] = site.claims("another", NOW)
+    ids.go.set()
+    stalled.join(PATIENCE)
+    states = [site.state(number) for number in numbers]
+    assert states == [State.CREATE if number == lost else State.CREATE_SUCCESS for number in numbers]
+    assert set(caplog.messages) == {f"Batch {lost} was taken over by another worker; nothing was changed here."}
+    site.registry.store.parts.extend([claim], 0)
+    assert site.worker(NOW).work()
+    assert site.state(lost) is State.CREATE_SUCCESS
+    assert read(site.url, "SELECT count(*) FROM device") == [(5 * 3,)]
 
 
 @contextmanager
@@ -228,13 +277,12 @@ def two_workers(site: Site, *, share_a_store: bool) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("share_a_store", [True, False], ids=["one store", "a store each"])
-def test_two_workers_never_do_a_part_twice(site: Site, *, share_a_store: bool) -> None:
+def test_two_workers_never_do_a_part_twice(site: Site, engine: str, *, share_a_store: bool) -> None:
     numbers = [site.mint_names(20) for _ in range(40)]
     numbers += [site.check_names([f"{number}-{row}" for row in range(1000, 1020)]) for number in range(40)]
-    with closing(sqlite3.connect(site.settings.data_dir / "nameplate.db")) as connection:
-        connection.executescript(AUDIT)
+    execute(site.url, *AUDIT[engine])
     with two_workers(site, share_a_store=share_a_store):
-        wait_until(lambda: not read(site.settings.data_dir, "SELECT 1 FROM part WHERE is_done = 0"))
-    audit = read(site.settings.data_dir, "SELECT what, batch_id, count(*) FROM audit GROUP BY what, batch_id")
+        wait_until(lambda: not read(site.url, "SELECT 1 FROM part WHERE is_done = 0"))
+    audit = read(site.url, "SELECT what, batch_id, count(*) FROM audit GROUP BY what, batch_id")
     assert sorted(audit) == sorted((what, number, 1) for what in ("claimed", "done") for number in numbers)
-    assert read(site.settings.data_dir, "SELECT count(*) FROM device") == [(40 * 20,)]
+    assert read(site.url, "SELECT count(*) FROM device") == [(40 * 20,)]

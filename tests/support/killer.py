@@ -1,44 +1,44 @@
 """`nameplate`, killed at one SQL statement; and the trap that says at which.
 
-Run as a program this file is the command line, with every SQLite connection counted: it is killed just before a
-statement runs (BEGIN and COMMIT are statements too), or just after a COMMIT has returned and before anybody is told.
-Nothing in `nameplate` knows of it.
+Run as a program this file is the command line, with every statement counted that is sent to SQLite or PostgreSQL: it
+is killed just before a statement runs (BEGIN and COMMIT are statements too), or just after a COMMIT has returned and
+before anybody is told. Nothing in `nameplate` knows of it.
 """
 
 import functools
-import importlib
 import json
 import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from tests.support.server import ROOT_ID, ROOT_SECRET, Server
+import psycopg
+from psycopg.pq import TransactionStatus
 
 PROGRAM: Final = [sys.executable, "-m", "tests.support.killer"]
-SERVE: Final = ["serve", "--port", "0", "--data-dir"]
-NURSERY: Final = "nursery"
-STARTED: Final = "started as "
-ENDED: Final = "ended with "
 DIRECTORY: Final = "KILLER_DIRECTORY"
 AFTER_COMMIT: Final = "after COMMIT"
 
 # A worker asks five times a second whether there is something to do; and connections are set up when they are needed.
-_IDLE: Final = re.compile(r"[^:]+: (SELECT coalesce\(|PRAGMA)")
-_IMPORTED_LATE: Final = ("uvicorn.lifespan.off", "uvicorn.loops.uvloop", "uvicorn.protocols.http.httptools_impl")
+_IDLE: Final = re.compile(r"[^:]+: (SELECT coalesce\(|PRAGMA|SELECT 1$|select pg_catalog|show )")
+# It writes at times of its own: what it does would move every other point about.
+_ASIDE: Final = "leases"
+_WRITES: Final = ("INSERT", "UPDATE", "DELETE")
 
 
 @dataclass(frozen=True)
 class Order:
     """Which point to be killed at: the `position`th, counted from the first one that `start` is found in.
 
-    Points in which `skip` is found are not counted. A point is written `file: statement` or `file: after COMMIT`.
+    Points in which `skip` is found are not counted. A point is written `file: statement` or `file: after COMMIT`; the
+    file of a PostgreSQL database is `postgresql`.
     """
 
     position: int
@@ -98,7 +98,7 @@ class Killer:
         self._passed = 0
 
     def reach(self, point: str) -> None:
-        if _IDLE.match(point):
+        if _IDLE.match(point) or threading.current_thread().name == _ASIDE:
             return
         with self._lock:
             self._look()
@@ -117,7 +117,7 @@ class Killer:
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose statements are counted."""
+    """A connection to SQLite whose statements are counted."""
 
     def __init__(self, killer: Killer, database: Path, *arguments: Any, **options: Any) -> None:
         super().__init__(database, *arguments, **options)
@@ -141,97 +141,61 @@ class Connection(sqlite3.Connection):
         self._killer.reach(f"{self._file}: {statement.strip()}")
 
 
-class WarmServer(Server):
-    """A server to be started often: forked, in a tenth of the time, from a process that has everything imported.
+class PostgresPoints:
+    """Every connection to PostgreSQL, its statements counted.
 
-    It is a process like any other, and is killed like any other. It has one worker, so that its points come in order.
+    The driver's own classes are changed: SQLAlchemy makes its connections and cursors of them, and so do we.
     """
 
-    def __init__(self, data_dir: Path, *, lease: str) -> None:
-        super().__init__(data_dir, program=PROGRAM, lease=lease, workers="1")
-        self._pid = 0
-        self._code: int | None = None
+    def __init__(self, killer: Killer) -> None:
+        self._killer = killer
 
-    def start(self, **more: str) -> Self:
-        self.process = self.process or self._start_nursery(more)
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([*SERVE, str(self.data_dir)]) + "\n")
-        self.process.stdin.flush()
-        self._pid, self._code = int(self._hear(STARTED)), None
-        self.port = int(self._hear("nameplate is ready on http://").rpartition(":")[2])
-        return self
+    def install(self) -> None:
+        cursor, connection = psycopg.Cursor, psycopg.Connection
+        cursor.execute = self._counted(cursor.execute)  # type: ignore[method-assign]
+        cursor.executemany = self._counted(cursor.executemany)  # type: ignore[method-assign]
+        cursor.copy = self._copying(cursor.copy)  # type: ignore[method-assign]
+        connection.commit = self._committing(connection.commit)  # type: ignore[method-assign]
 
-    def kill(self) -> None:
-        os.kill(self._pid, signal.SIGKILL)
-        self._reap()
+    def _counted(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(cursor: psycopg.Cursor[Any], query: Any, *more: Any, **options: Any) -> Any:
+            statement = self._reach(query)
+            answer = run(cursor, query, *more, **options)
+            # Outside of a transaction a statement is one by itself.
+            if statement.startswith(_WRITES) and _is_idle(cursor.connection):
+                self._reach(AFTER_COMMIT)
+            return answer
 
-    def stop(self) -> int:
-        os.kill(self._pid, signal.SIGTERM)
-        return self._reap()
+        return counted
 
-    def close(self) -> None:
-        """End the server, if it runs, and the process that it is forked from."""
-        if self.process is None:
-            return
-        if self._code is None:
-            self.kill()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        super()._reap()
+    def _copying(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def copying(cursor: psycopg.Cursor[Any], statement: Any, *more: Any, **options: Any) -> Iterator[Any]:
+            self._reach(statement)
+            with run(cursor, statement, *more, **options) as copy:
+                yield copy
 
-    def _start_nursery(self, more: dict[str, str]) -> subprocess.Popen[str]:
-        settings = {f"NAMEPLATE_{name.upper()}": value for name, value in self.settings.items()}
-        root = {"NAMEPLATE_ROOT_ACCESS_KEY_ID": ROOT_ID, "NAMEPLATE_ROOT_ACCESS_KEY_SECRET": ROOT_SECRET}
-        environment = {**os.environ, **root, **settings, **more}
-        pipe = subprocess.PIPE
-        with (self.data_dir.parent / "server.log").open("a") as log:
-            return subprocess.Popen(
-                [*PROGRAM, NURSERY], stdin=pipe, stdout=pipe, stderr=log, text=True, env=environment
-            )
+        return copying
 
-    def _reap(self) -> int:
-        if self._code is None:
-            self._code = int(self._hear(ENDED))
-        return self._code
+    def _committing(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        def committing(connection: psycopg.Connection[Any]) -> None:
+            if _is_idle(connection):
+                run(connection)
+                return
+            self._reach("COMMIT")
+            run(connection)
+            self._reach(AFTER_COMMIT)
 
-    def _hear(self, start: str) -> str:
-        """Read up to the line that starts so, and return the rest of it."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith(start):
-                return line.removeprefix(start).strip()
-            if line.startswith(ENDED):
-                break
-        raise RuntimeError(self.log)
+        return committing
+
+    def _reach(self, query: Any) -> str:
+        statement = (query.decode() if isinstance(query, bytes) else str(query)).strip()
+        self._killer.reach(f"postgresql: {statement}")
+        return statement
 
 
-def nurse() -> list[str]:
-    """Fork a server for each line, its arguments, and say how it ended; one at a time.
-
-    Returns the arguments in a process that was forked, and nothing in the one that it was forked from.
-    """
-    for module in ("nameplate.cli", *_IMPORTED_LATE):
-        importlib.import_module(module)
-    child = 0
-    for line in sys.stdin:
-        if child:
-            # Not before now, so that nobody else has its number while it may still be killed.
-            os.waitpid(child, 0)
-        child = os.fork()
-        if not child:
-            found: list[str] = json.loads(line)
-            return found
-        say(f"{STARTED}{child}")
-        end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-        assert end is not None
-        say(f"{ENDED}{end.si_status if end.si_code == os.CLD_EXITED else -end.si_status}")
-    return []
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+def _is_idle(connection: psycopg.Connection[Any]) -> bool:
+    return connection.info.transaction_status == TransactionStatus.IDLE
 
 
 def run(arguments: list[str]) -> None:
@@ -240,16 +204,11 @@ def run(arguments: list[str]) -> None:
     sqlite3.connect = functools.partial(  # type: ignore[assignment]  # every connection of this process
         sqlite3.connect, factory=functools.partial(Connection, killer)
     )
+    PostgresPoints(killer).install()
     from nameplate.cli import app  # noqa: PLC0415 (the test, which imports this file, does not need it)
 
     app(arguments)
 
 
-def main() -> None:
-    arguments = nurse() if sys.argv[1:] == [NURSERY] else sys.argv[1:]
-    if arguments:
-        run(arguments)
-
-
 if __name__ == "__main__":
-    main()
+    run(sys.argv[1:])

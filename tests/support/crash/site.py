@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from tests.support.crash.disk import Disk, left_behind
 from tests.support.crash.ledger import Credentials, Ledger, Request, names_parameters, read_credentials
-from tests.support.killer import PROGRAM, Order, Trap, WarmServer
-from tests.support.server import Server
+from tests.support.crash.warm import WarmServer
+from tests.support.killer import Order, Trap
 from tests.support.signer import sign_v1
 
 LEASE: Final = "0.5"
@@ -23,12 +23,11 @@ PATIENCE: Final = 30
 class Site:
     """A data directory, the server on it, and its clients' ledger."""
 
-    def __init__(self, directory: Path, *, is_warm: bool = False) -> None:
+    def __init__(self, directory: Path, *, workers: str = "1") -> None:
         directory.mkdir()
         self.directory = directory
         self.trap = Trap(directory / "trap")
-        data_dir = directory / "data"
-        self.server = WarmServer(data_dir, lease=LEASE) if is_warm else Server(data_dir, program=PROGRAM, lease=LEASE)
+        self.server = WarmServer(directory / "data", lease=LEASE, workers=workers)
         self.ledger = Ledger()
         self.kills = 0
         self.answered: dict[str, str] = {}
@@ -39,10 +38,7 @@ class Site:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if isinstance(self.server, WarmServer):
-            self.server.close()
-        elif self.server.process is not None and self.server.process.poll() is None:
-            self.server.kill()
+        self.server.close()
 
     def start(self) -> Self:
         self.server.start(**self.trap.environment)

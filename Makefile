@@ -38,8 +38,10 @@ docs: $(BIN)/.test ## Write the pages that come from the code or from results
 bench: $(BIN)/.test ## Measure everything, print a table, write docs/performance.md
 	$(BIN)/python -m bench --merge
 
-crash: $(BIN)/.test ## Kill an installation again and again for MINUTES (30) on DATABASE (postgresql), and check it
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.crash --minutes $(MINUTES) --database $(DATABASE)
+crash: $(BIN)/.test ## Kill an installation for MINUTES (30) on DATABASE (postgresql), check it, write docs/crash.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.crash --minutes $(MINUTES) --database $(DATABASE) \
+	    --json crash-results.json
+	$(BIN)/python -m tests.crash.page crash-results.json
 
 lock: $(BIN)/.test ## Resolve the dependencies anew
 	$(BIN)/pip install --quiet 'uv<1'

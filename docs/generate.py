@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.page import pages as performance_pages
 from nameplate.reference import errors_page, operations_page, settings_page
+from tests.crash.page import pages as crash_pages
 
 PAGES = {"operations.md": operations_page, "errors.md": errors_page, "settings.md": settings_page}
 
@@ -16,7 +17,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     stale = []
-    for name, page in {**{name: write() for name, write in PAGES.items()}, **performance_pages()}.items():
+    pages = {name: write() for name, write in PAGES.items()} | performance_pages() | crash_pages()
+    for name, page in pages.items():
         path = Path(__file__).with_name(name)
         if check and (not path.exists() or path.read_text() != page):
             stale.append(name)

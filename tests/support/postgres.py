@@ -105,7 +105,7 @@ class Postgres:
         for place in (self._directory, *self._directory.parents):
             if place.stat().st_uid == os.geteuid() and place != Path("/"):
                 place.chmod(place.stat().st_mode | 0o011)
-        subprocess.run(["chmod", "-R", "a+rX", str(self._directory / "program")], check=True)  # noqa: S607
+        subprocess.run(["chmod", "-R", "a+rX", str(self._directory / "program")], check=True)  # noqa: S607 (wherever it is)
 
     def _wait(self) -> None:
         end = time.monotonic() + _PATIENCE

@@ -75,13 +75,9 @@ def upgrade_schema(url: str) -> str:
 
     Raises UnusableDatabaseError.
     """
-    with _usable():
-        database = open_database(url)
-        try:
-            _upgrade(database)
-        finally:
-            database.close()
-    return database.location
+    with _opened(url) as database:
+        _upgrade(database)
+        return database.location
 
 
 def check_schema(url: str) -> str:
@@ -89,13 +85,9 @@ def check_schema(url: str) -> str:
 
     Raises UnusableDatabaseError if it is not.
     """
-    with _usable():
-        database = open_database(url)
-        try:
-            _require_current(database)
-        finally:
-            database.close()
-    return database.location
+    with _opened(url) as database:
+        _require_current(database)
+        return database.location
 
 
 def skip_numbers(url: str) -> str:
@@ -103,14 +95,20 @@ def skip_numbers(url: str) -> str:
 
     Returns where that is. Raises UnusableDatabaseError.
     """
+    with _opened(url) as database:
+        _require_current(database)
+        Counters(database).skip("batch", _SKIPPED)
+        return database.location
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
     with _usable():
         database = open_database(url)
         try:
-            _require_current(database)
-            Counters(database).skip("batch", _SKIPPED)
+            yield database
         finally:
             database.close()
-    return database.location
 
 
 def _upgrade(database: Database) -> None:

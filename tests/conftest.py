@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from nameplate.call import Registry
 from nameplate.server import open_registry
 from nameplate.settings import Settings
 from tests.support.databases import Databases
-from tests.support.postgres import Postgres
+from tests.support.postgres import running_postgres
 from tests.support.server import Server
 from tests.support.signer import Client
 
@@ -21,15 +22,13 @@ hypothesis_settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases() -> Iterator[Databases]:
     """PostgreSQL databases: on a server of the suite's own, unless NAMEPLATE_TEST_DATABASE_URL names another."""
     given = os.environ.get("NAMEPLATE_TEST_DATABASE_URL")
-    own = None if given else Postgres(tmp_path_factory.mktemp("postgres")).start()
-    made = Databases(given or (own.url() if own else ""))
-    yield made
-    made.close()
-    if own:
-        own.stop()
+    with ExitStack() as stack:
+        made = Databases(given or stack.enter_context(running_postgres()).url())
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -14,7 +14,7 @@ import pytest
 from tests.support import batch
 from tests.support.databases import Databases
 from tests.support.disk import wait_until
-from tests.support.postgres import Postgres
+from tests.support.postgres import Postgres, running_postgres
 from tests.support.server import Server
 
 END_SESSIONS = """
@@ -27,9 +27,8 @@ OUTAGE = "The request has failed because the database cannot be reached."
 class Site:
     """A server on a PostgreSQL of its own, with a product."""
 
-    def __init__(self, directory: Path) -> None:
-        (directory / "postgres").mkdir()
-        self.postgres = Postgres(directory / "postgres").start()
+    def __init__(self, postgres: Postgres, directory: Path) -> None:
+        self.postgres = postgres
         self.url = Databases(self.postgres.url()).new()
         self.server = Server(directory / "data", database_url=self.url).start()
         self.product = self.server.root.call("CreateProduct", ProductName="pumps", NodeType="0")["ProductKey"]
@@ -52,11 +51,11 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    assert made.server.stop() == 0
-    assert "Traceback" not in made.server.log
-    made.postgres.stop()
+    with running_postgres() as postgres:
+        made = Site(postgres, tmp_path)
+        yield made
+        assert made.server.stop() == 0
+        assert "Traceback" not in made.server.log
 
 
 def test_a_call_during_an_outage_gets_503_and_nothing_is_half_done(site: Site) -> None:

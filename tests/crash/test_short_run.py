@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.crash.run import Plan, run
@@ -10,10 +11,11 @@ SECONDS: Final = 12
 
 
 def test_an_installation_that_is_killed_again_and_again_loses_nothing(
-    engine: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    engine: str, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     plan = Plan(engine, SECONDS, seed=5, devices=60_000, lease=1, workers=2)
-    outcome = run(plan, tmp_path, print)
+    with TemporaryDirectory(prefix="nameplate-crash-") as directory:
+        outcome = run(plan, Path(directory), print)
     record_testsuite_property(f"kills of an installation on {engine}", sum(outcome.kills.values()))
     print(outcome.as_json())  # noqa: T201 (shown with -rP)
     assert outcome.wrong == []

@@ -7,8 +7,11 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
 import psycopg
@@ -19,6 +22,20 @@ _SERVER: Final = Path(_PACKAGE) / "pginstall18"
 _PATIENCE: Final = 60
 # Each test database is small; what a crash may lose is what the tests are about, so nothing durable is turned off.
 _SETTINGS: Final = {"shared_buffers": "256MB", "max_connections": "200", "max_wal_size": "4GB", "jit": "off"}
+
+
+@contextmanager
+def running_postgres(**settings: str) -> Iterator["Postgres"]:
+    """Run a server in a directory of its own.
+
+    Not in one of pytest's: whenever root starts another pytest that closes all of them to everybody else.
+    """
+    with TemporaryDirectory(prefix="nameplate-postgres-") as directory:
+        server = Postgres(Path(directory), **settings).start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 class Postgres:

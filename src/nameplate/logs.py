@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -69,6 +70,12 @@ def configure(form: LogFormat, level: LogLevel) -> None:
     for noisy in ("alembic", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     lines = Lines(render, logging.getLevelNamesMapping()[level.upper()])
+
+
+def say(text: str) -> None:
+    """Write a line for whoever started the program to standard output; it is not part of the log."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 class _Formatter(logging.Formatter):

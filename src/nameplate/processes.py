@@ -117,7 +117,7 @@ def serve_under_parent() -> None:
     logs.configure(settings.log_format, settings.log_level)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
-        serve(settings, _say)
+        serve(settings, logs.say)
     except StartError as error:
         sys.exit(f"nameplate: {error}")
 
@@ -126,8 +126,3 @@ def _end_with_parent() -> None:
     # It ends when the parent does, however that ends.
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

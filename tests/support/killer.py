@@ -152,10 +152,10 @@ class PostgresPoints:
 
     def install(self) -> None:
         cursor, connection = psycopg.Cursor, psycopg.Connection
-        cursor.execute = self._counted(cursor.execute)  # type: ignore[method-assign]
-        cursor.executemany = self._counted(cursor.executemany)  # type: ignore[method-assign]
-        cursor.copy = self._copying(cursor.copy)  # type: ignore[method-assign]
-        connection.commit = self._committing(connection.commit)  # type: ignore[method-assign]
+        cursor.execute = self._counted(cursor.execute)  # type: ignore[method-assign]  # on purpose
+        cursor.executemany = self._counted(cursor.executemany)  # type: ignore[method-assign]  # on purpose
+        cursor.copy = self._copying(cursor.copy)  # type: ignore[method-assign]  # on purpose
+        connection.commit = self._committing(connection.commit)  # type: ignore[method-assign]  # on purpose
 
     def _counted(self, run: Callable[..., Any]) -> Callable[..., Any]:
         def counted(cursor: psycopg.Cursor[Any], query: Any, *more: Any, **options: Any) -> Any:

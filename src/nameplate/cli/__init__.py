@@ -22,9 +22,9 @@ from nameplate.cli.options import (
     fail,
     option,
     reporting,
-    say,
     settings,
 )
+from nameplate.logs import say
 from nameplate.processes import supervise
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)

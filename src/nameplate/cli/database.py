@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import typer
 
-from nameplate.cli.options import DatabaseUrl, DataDir, reporting, say, settings
+from nameplate.cli.options import DatabaseUrl, DataDir, reporting, settings
 from nameplate.data_dir import StartError, prepare
 from nameplate.data_dir import database_url as url_of
+from nameplate.logs import say
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
 from nameplate.store.store import check_schema, skip_numbers, upgrade_schema

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from nameplate.authentication import TEMPORARY_KEY_PREFIX, TOKEN_LENGTH
-from nameplate.cli.options import DatabaseUrl, DataDir, fail, opened_registry, say
+from nameplate.cli.options import DatabaseUrl, DataDir, fail, opened_registry
 from nameplate.domain.access import Role
 from nameplate.domain.secrets import mint_text
+from nameplate.logs import say
 from nameplate.root_key import ROOT_ACCOUNT, mint_pair
 from nameplate.store.access_keys import KEPT_MS, NewAccessKey
 

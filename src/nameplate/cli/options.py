@@ -71,12 +71,6 @@ def settings(**given: Any) -> Settings:  # noqa: ANN401 (options of many types; 
         fail(f"{name} is not valid: {first['msg']}.", _USAGE)
 
 
-def say(text: str) -> None:
-    """Write a line to standard output."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 def fail(text: str, code: int = 1) -> NoReturn:
     """End with a message on standard error."""
     sys.stderr.write(f"nameplate: {text}\n")

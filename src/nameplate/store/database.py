@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable
+from sqlalchemy import Connection, Engine, Executable, bindparam, select
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from nameplate.store.schema import device
 
 _Made = TypeVar("_Made")
 
@@ -21,6 +23,8 @@ FEW = 8
 
 Serial numbers come in runs: most often there is nothing between them, which one look into the index tells.
 """
+
+_CREATED = select(device.c.id).where(device.c.id.between(bindparam("first"), bindparam("last")))
 
 
 class UnusableDatabaseError(Exception):
@@ -51,9 +55,12 @@ class Bulk(ABC):
     most_parts: int
     """How many parts a worker may create in one transaction, once creating them one by one has become slow."""
 
-    @abstractmethod
     def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
         """Return which of some well-formed names, at least one, the product has a device for."""
+        ordered = sorted(names)
+        few = len(ordered) // FEW
+        between = self._between(product_id, ordered[0], ordered[-1], few + 1)
+        return between.intersection(ordered) if len(between) <= few else self._taken(product_id, ordered)
 
     @abstractmethod
     def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
@@ -68,6 +75,21 @@ class Bulk(ABC):
 
         Returns, for each part, the ordinals of names that were taken; their ids stay unused.
         """
+
+    @abstractmethod
+    def _between(self, product_id: int, first: str, last: str, most: int) -> set[str]:
+        """Return the names of a product's devices from the first to the last, but no more than `most`."""
+
+    @abstractmethod
+    def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
+        """Return which names are taken, by a look into the index for each."""
+
+
+def missing(connection: Connection, part: NewDevices) -> list[int]:
+    """Return the ordinals of a part's devices that were not created."""
+    span = {"first": part.first_id, "last": part.first_id + part.rows - 1}
+    created = set(connection.execute(_CREATED, span).scalars())
+    return [ordinal for ordinal in range(part.rows) if part.first_id + ordinal not in created]
 
 
 class PreparedRead(ABC):

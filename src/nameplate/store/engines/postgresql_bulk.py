@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import groupby, islice
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import orjson
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from nameplate.store.database import FEW, Bulk, NewDevices
+from nameplate.store.database import Bulk, NewDevices, missing
 
 _COLUMNS: Final = "id, product_id, created_at, name, nickname"
 _CREATE: Final = f"COPY device ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
@@ -25,12 +25,11 @@ INSERT INTO device ({_COLUMNS}) SELECT {_COLUMNS} FROM stage ORDER BY product_id
 ON CONFLICT (product_id, name) DO NOTHING
 """  # noqa: S608 (no value of a caller's)
 _HOLD: Final = "SELECT id FROM product WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
-_CREATED: Final = "SELECT id FROM device WHERE id BETWEEN %s AND %s"
 
-_BETWEEN: Final = "SELECT name FROM device WHERE product_id = %s AND name BETWEEN %s AND %s LIMIT %s"
+_BETWEEN: Final[LiteralString] = "SELECT name FROM device WHERE product_id = %s AND name BETWEEN %s AND %s LIMIT %s"
 # One look into the index for each name, whatever the planner believes of the table. Of one that has grown since it was
 # last analysed it believes too little, and a plain join then reads every device of the product.
-_TAKEN: Final = """
+_TAKEN: Final[LiteralString] = """
 SELECT sought.name FROM string_to_table(%s, E'\\n') AS sought (name)
 CROSS JOIN LATERAL (
     SELECT 1 FROM device WHERE device.product_id = %s AND device.name = sought.name COLLATE "C" LIMIT 1
@@ -56,11 +55,6 @@ class PostgresBulk(Bulk):
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
-        """Return which names are taken."""
-        ordered = sorted(names)
-        return self._run(lambda connection: _taken(connection, product_id, ordered))
-
     def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
         """Keep products from being deleted: a lock on each, instead of a look at it for each of its devices."""
         # A foreign key is looked up row by row, and that costs more than the rows themselves.
@@ -83,15 +77,16 @@ class PostgresBulk(Bulk):
         connection.exec_driver_sql(_STAGE)
         _copy(connection, _FILL_STAGE, _rows(parts, now))
         connection.exec_driver_sql(_CREATE_FREE)
-        return [_missing(connection, part) for part in parts]
+        return [missing(connection, part) for part in parts]
 
+    def _between(self, product_id: int, first: str, last: str, most: int) -> set[str]:
+        return self._names(_BETWEEN, (product_id, first, last, most))
 
-def _taken(connection: psycopg.Connection[Any], product_id: int, ordered: list[str]) -> set[str]:
-    few = len(ordered) // FEW
-    between = connection.execute(_BETWEEN, (product_id, ordered[0], ordered[-1], few + 1)).fetchall()
-    if len(between) <= few:
-        return {name for (name,) in between}.intersection(ordered)
-    return {name for (name,) in connection.execute(_TAKEN, ("\n".join(ordered), product_id))}
+    def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
+        return self._names(_TAKEN, ("\n".join(ordered), product_id))
+
+    def _names(self, query: LiteralString, values: tuple[object, ...]) -> set[str]:
+        return self._run(lambda connection: {name for (name,) in connection.execute(query, values)})
 
 
 def _rows(parts: Sequence[NewDevices], now: int) -> Iterator[bytes]:
@@ -136,9 +131,3 @@ def _is_taken(error: Exception) -> bool:
     code = getattr(cause, "sqlstate", None)
     # A shard that is elsewhere loses the code.
     return code == "23505" or (code == "XX000" and "duplicate key" in str(cause))
-
-
-def _missing(connection: Connection, part: NewDevices) -> list[int]:
-    span = (part.first_id, part.first_id + part.rows - 1)
-    created = set(connection.exec_driver_sql(_CREATED, span).scalars())
-    return [ordinal for ordinal in range(part.rows) if part.first_id + ordinal not in created]

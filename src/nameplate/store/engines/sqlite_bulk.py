@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 from sqlalchemy import Connection
 
-from nameplate.store.database import FEW, Bulk, NewDevices
+from nameplate.store.database import Bulk, NewDevices, missing
 
 # In the order of names each page of the index is looked for, and written, once and not once per name.
 _CREATE: Final = """
@@ -25,7 +25,6 @@ SELECT row.value FROM json_each(?) AS row CROSS JOIN device
 WHERE device.product_id = ? AND device.name = row.value
 """
 _BETWEEN: Final = "SELECT name FROM device WHERE product_id = ? AND name BETWEEN ? AND ? LIMIT ?"
-_CREATED: Final = "SELECT id FROM device WHERE id BETWEEN ? AND ?"
 
 
 class SqliteBulk(Bulk):
@@ -37,16 +36,6 @@ class SqliteBulk(Bulk):
 
     def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
         self._reader = reader
-
-    def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
-        """Return which names are taken."""
-        ordered = sorted(names)
-        few = len(ordered) // FEW
-        between = self._reader().execute(_BETWEEN, (product_id, ordered[0], ordered[-1], few + 1)).fetchall()
-        if len(between) <= few:
-            return {name for (name,) in between}.intersection(ordered)
-        sent = orjson.dumps(ordered).decode()
-        return {name for (name,) in self._reader().execute(_TAKEN, (sent, product_id))}
 
     def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
         """Nothing is left to do: there is one writer, and a foreign key."""
@@ -60,7 +49,14 @@ class SqliteBulk(Bulk):
             _set_nicknames(connection, part)
         if created == sum(part.rows for part in parts):
             return [[] for _ in parts]
-        return [_missing(connection, part) for part in parts]
+        return [missing(connection, part) for part in parts]
+
+    def _between(self, product_id: int, first: str, last: str, most: int) -> set[str]:
+        return {name for (name,) in self._reader().execute(_BETWEEN, (product_id, first, last, most))}
+
+    def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
+        sent = orjson.dumps(ordered).decode()
+        return {name for (name,) in self._reader().execute(_TAKEN, (sent, product_id))}
 
 
 def _set_nicknames(connection: Connection, part: NewDevices) -> None:
@@ -68,9 +64,3 @@ def _set_nicknames(connection: Connection, part: NewDevices) -> None:
     values = [(nickname, number) for number, nickname in enumerate(nicknames, part.first_id) if nickname is not None]
     if values:
         connection.exec_driver_sql(_NAME, values)
-
-
-def _missing(connection: Connection, part: NewDevices) -> list[int]:
-    span = (part.first_id, part.first_id + part.rows - 1)
-    created = set(connection.exec_driver_sql(_CREATED, span).scalars())
-    return [ordinal for ordinal in range(part.rows) if part.first_id + ordinal not in created]

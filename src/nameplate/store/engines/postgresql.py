@@ -2,12 +2,12 @@
 
 import select
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, Executable, Select, create_engine, event
+from sqlalchemy import URL, Connection, Executable, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -46,8 +46,16 @@ class PostgresDatabase(Database):
         """Prepare to connect: whether that is possible shows with the first statement."""
         url = url.set(drivername="postgresql+psycopg")
         self.location = url.render_as_string(hide_password=True).replace("+psycopg", "", 1)
-        driver = {name: value for name, value in _DRIVER.items() if name not in url.query}
-        self.engine = _make_engine(url, {**driver, "prepare_threshold": None})
+        self.engine = create_engine(
+            url,
+            creator=self._connect,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_OVERFLOW,
+            pool_timeout=_POOL_SECONDS,
+        )
+        event.listen(self.engine, "checkout", _refuse_gone)
+        self._arguments, options = self.engine.dialect.create_connect_args(url)
+        self._options = {**_DRIVER, **options}
         self._local = threading.local()
         self._driver_connections: set[psycopg.Connection[Any]] = set()
         self.bulk = PostgresBulk(self.run)
@@ -84,11 +92,12 @@ class PostgresDatabase(Database):
             connection.close()
             connection = None
         if connection is None:
-            arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
-            options = {**_DRIVER, **options, "prepare_threshold": None, "autocommit": True}
-            connection = self._local.connection = psycopg.connect(*arguments, **options)
+            connection = self._local.connection = self._connect(autocommit=True)
             self._driver_connections.add(connection)
         return connection
+
+    def _connect(self, *, autocommit: bool = False) -> psycopg.Connection[Any]:
+        return psycopg.connect(*self._arguments, **self._options, prepare_threshold=None, autocommit=autocommit)
 
 
 def _is_gone(connection: psycopg.Connection[Any]) -> bool:
@@ -105,18 +114,6 @@ def _refuse_gone(connection: Any, _record: object, _proxy: object) -> None:  # n
     """Have the pool connect again instead of lending a connection that is gone."""
     if _is_gone(connection):
         raise DisconnectionError
-
-
-def _make_engine(url: URL, arguments: Mapping[str, Any]) -> Engine:
-    engine = create_engine(
-        url,
-        connect_args=dict(arguments),
-        pool_size=_POOL_SIZE,
-        max_overflow=_POOL_OVERFLOW,
-        pool_timeout=_POOL_SECONDS,
-    )
-    event.listen(engine, "checkout", _refuse_gone)
-    return engine
 
 
 @contextmanager

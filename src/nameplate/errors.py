@@ -75,6 +75,16 @@ CONTENT_TYPE_NOT_VALID = Refusal(
     "Specified parameter Content-Type is not valid. Send the body as application/x-www-form-urlencoded.",
     400,
 )
+ACTION_NOT_COVERED = Refusal(
+    "InvalidAction.NotFound",
+    "Nameplate does not cover the action {action}. What it covers, and how: {where}",
+    404,
+)
+THROTTLED = Refusal(
+    "Throttling.User",
+    "Request was denied due to user flow control: {action} may be called {rate} times per second.",
+    400,
+)
 REQUEST_TOO_LARGE = Refusal(
     "RequestEntityTooLarge",
     "The request is larger than {limit}. Send fewer names per call.",
@@ -145,6 +155,13 @@ ROLE_DENIED = Refusal(
 )
 ACCOUNT_DENIED = Refusal("iot.common.AuthActionPermissionDeny", "It belongs to another account.")
 INVALID_PAGE = Refusal("iot.common.InvalidPageParams", "{name} must be from {least} to {most}.")
+NEXT_TOKEN_NEEDED = Refusal(
+    "iot.common.InvalidPageParams",
+    "Beyond the first {most} devices, send the NextToken of the page before instead of CurrentPage.",
+)
+INVALID_NEXT_TOKEN = Refusal("iot.common.InvalidPageParams", "NextToken is not one that this query has given.")
+INSTANCE_NOT_FOUND = Refusal("iot.Sre.IotInstanceNotFound", "IotInstanceId is not valid: {problem}.")
+
 # --- Business: products ----------------------------------------------------------------------------------------------
 
 NULL_PRODUCT_KEY = Refusal("iot.prod.NullProductKey", "ProductKey is empty.")
@@ -173,6 +190,8 @@ INVALID_AUTH_TYPE = Refusal("iot.common.InvalidFormattedParameter", "AuthType is
 INVALID_NET_TYPE = Refusal("iot.common.InvalidFormattedParameter", "NetType is not valid: {choices}.")
 INVALID_PROTOCOL_TYPE = Refusal("iot.common.InvalidFormattedParameter", "ProtocolType is not valid: {choices}.")
 INVALID_VALIDATE_TYPE = Refusal("iot.common.InvalidFormattedParameter", "ValidateType is not valid: {choices}.")
+PRODUCT_IN_USE = Refusal("iot.prod.DeleteProductFailed", "The product still has {what}.")
+TOO_MANY_PRODUCTS = Refusal("iot.prod.ProductCountExceedMax", "The limit of {most} products is reached.")
 ID2_NOT_OPEN = Refusal("iot.prod.NotOpenID2Service", "AuthType id2 needs the vendor's ID2 service; send secret.")
 
 # --- Business: devices and batches -----------------------------------------------------------------------------------
@@ -195,6 +214,28 @@ INVALID_NICKNAME = Refusal(
 DEVICE_NAME_TAKEN = Refusal("iot.device.AlreadyExistedDeviceName", "A device of this name exists already.")
 DEVICE_NOT_FOUND = Refusal("iot.device.NotExistedDevice", "The device does not exist.")
 INVALID_IOT_ID = Refusal("iot.device.InvalidIoTId", "IotId is not valid.")
+TOO_MANY_DEVICES = Refusal(
+    "iot.device.DeviceCountExceeded",
+    "The product may have {most} devices; it has {there}, and {more} more were asked for.",
+)
+TOO_MANY_SELECTED = Refusal("iot.device.DeviceCountExceeded", "{count} devices were named; a call takes {most}.")
+INVALID_STATUS = Refusal("iot.common.InvalidFormattedParameter", "Status is not valid: {choices}.")
+INVALID_SHORT_NICKNAME = Refusal(
+    "iot.common.InvalidFormattedParameter",
+    "{where} is not valid: 4 to 32 Chinese and Japanese characters (each counts 2), letters, digits and underscores.",
+)
+INVALID_IMPORTED_NICKNAME = Refusal(
+    "iot.common.InvalidFormattedParameter",
+    "Nickname is not valid: 1 to 64 Chinese and Japanese characters (each counts 2), letters, digits and underscores.",
+)
+INVALID_SECRET = Refusal(
+    "iot.common.InvalidFormattedParameter",
+    "DeviceSecret is not valid: 1 to 32 letters, digits and - _ @ . : characters.",
+)
+INVALID_SN = Refusal(
+    "iot.common.InvalidFormattedParameter", "Sn is not valid: 1 to 64 letters, digits and underscores."
+)
+INVALID_ROWS_LISTED = Refusal("iot.common.InvalidFormattedParameter", "{message}")
 INVALID_COUNT = Refusal("iot.device.DeviceCountExceeded", "Count must be from 1 to {most}.")
 NULL_APPLY_ID = Refusal("iot.device.NullApplyId", "ApplyId is empty.")
 INVALID_APPLY_ID = Refusal("iot.device.InvalidFormattedApplyId", "ApplyId is not valid: it is a positive integer.")
@@ -204,6 +245,25 @@ BATCH_IS_CHECKING = Refusal(
     "iot.device.CreateDeviceTaskIsRunning",
     "The names are still being checked. Ask again after CHECK_SUCCESS.",
 )
+NOT_X509 = Refusal(
+    "iot.common.APINotSupportedInInstance", "Devices of this product have no certificates: its AuthType is {auth_type}."
+)
+
+# --- Business: tags and groups ---------------------------------------------------------------------------------------
+
+NULL_PROPS = Refusal("iot.device.NullDevicePropertiesString", "Props is empty.")
+INVALID_PROPS = Refusal("iot.device.InvalidFormattedDevicePropertiesString", "Props is not valid: {problem}.")
+LONG_PROPS = Refusal("iot.device.LongDevicePropertiesString", "Props is longer than {most} bytes.")
+TOO_MANY_PROPS = Refusal("iot.device.TooManyDevicePropertiesPerTime", "A device may have {most} tags.")
+NO_PROPS = Refusal("iot.device.NoneDeviceProperties", "Props has no tag in it.")
+NULL_PROP_KEY = Refusal("iot.device.NullDevicePropertyKey", "PropKey is empty.")
+INVALID_PROP_KEY = Refusal(
+    "iot.device.InvalidFormattedDevicePropertyKey",
+    "The tag key {key} is not valid: 1 to 64 letters, digits and - _ . : @ characters, and not abc.",
+)
+INVALID_TAGS = Refusal("iot.common.InvalidFormattedParameter", "Tag is not valid: {problem}.")
+INVALID_GROUP = Refusal("iot.common.InvalidFormattedParameter", "{where} is not valid: {problem}.")
+GROUP_NOT_FOUND = Refusal("iot.common.InvalidFormattedParameter", "{where} is not valid: there is no such group.")
 
 
 def catalogue() -> list[Refusal]:

@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from nameplate.domain import names
 
 ROWS_PER_CALL: Final = 10_000
 ROWS_PER_PART: Final = 10_000
+CERTIFICATES_PER_CALL: Final = 1_000
+"""Rows per call for a product whose devices get certificates."""
 
 ILLEGAL_NAME: Final = "The device name is illegal."
 ILLEGAL_NICKNAME: Final = "The nick name is illegal."
 REPEATED_NAME: Final = "The device name is repeated."
 TAKEN_NAME: Final = "The device name already exists."
+ILLEGAL_SECRET: Final = "The device secret is illegal."  # noqa: S105 (a text about one)
+ILLEGAL_SN: Final = "The sn is illegal."
+HELD_BACK: Final = "The device was not created because another device of the batch could not be created."
 
 
 class State(StrEnum):
@@ -39,6 +44,19 @@ class State(StrEnum):
 
     CREATE_FAILED = "CREATE_FAILED"
     """Some names were refused while creating; every other device exists."""
+
+
+class Origin(IntEnum):
+    """Where the names and secrets of a batch's devices come from."""
+
+    MINTED = 0
+    """Both are made here."""
+
+    NAMED = 1
+    """The names were sent."""
+
+    IMPORTED = 2
+    """Names and secrets were sent."""
 
 
 class Step(StrEnum):

@@ -25,6 +25,7 @@ _TAG_LENGTH: Final = 9
 _DEVICE_ID_LENGTH: Final = _ID_LENGTH + _TAG_LENGTH
 _TAG_VALUES: Final = 62**_TAG_LENGTH
 _SUFFIX: Final = "000100"
+_IOT_ID_LENGTH: Final = _DEVICE_ID_LENGTH + len(_SUFFIX)
 
 
 class Status(IntEnum):
@@ -51,6 +52,11 @@ def first_id(number: int) -> int:
     return number << ORDINAL_BITS
 
 
+def number_of(device_id: int) -> int:
+    """Return the number that a device's id begins with: its batch's, or its block's."""
+    return device_id >> ORDINAL_BITS
+
+
 class IotIds:
     """Writes and reads the IotIds of one installation."""
 
@@ -67,8 +73,11 @@ class IotIds:
 
     def read(self, iot_id: str) -> int | None:
         """Return the device's id that an IotId stands for, or None if this installation did not write it."""
-        text, suffix = iot_id[:_DEVICE_ID_LENGTH], iot_id[_DEVICE_ID_LENGTH:]
-        if suffix != _SUFFIX or not all(character in _DIGITS for character in text):
+        return self.read_device_id(iot_id.removesuffix(_SUFFIX)) if len(iot_id) == _IOT_ID_LENGTH else None
+
+    def read_device_id(self, text: str) -> int | None:
+        """Return the device's id that a DeviceId stands for, or None if this installation did not write it."""
+        if len(text) != _DEVICE_ID_LENGTH or not all(character in _DIGITS for character in text):
             return None
         number = 0
         for character in text[:_ID_LENGTH]:

@@ -39,6 +39,11 @@ def is_nickname(text: str) -> bool:
     return is_label(text, 4, 64)
 
 
+def is_short_nickname(text: str) -> bool:
+    """Whether `text` may be a nickname on the page of BatchUpdateDeviceNickname (112165): 4 to 32 columns."""
+    return is_label(text, 4, 32)
+
+
 def is_product_name(text: str) -> bool:
     """Whether `text` may name a product: 4 to 30 columns."""
     return is_label(text, 4, 30)

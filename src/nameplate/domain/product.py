@@ -32,6 +32,7 @@ class AuthType(StrEnum):
     """How a product's devices prove who they are."""
 
     SECRET = "secret"  # noqa: S105 (the wire's word, not a password)
+    X509 = "x509"
 
 
 class NetType(StrEnum):

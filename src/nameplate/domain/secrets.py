@@ -9,6 +9,7 @@ secret and no sealed value can be moved to another row.
 import os
 import secrets
 import string
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -30,15 +31,16 @@ class WrongMasterKeyError(Exception):
 class MasterKey:
     """The installation's key: seals what must be stored secretly, and opens it again."""
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+    def __init__(self, key: bytes, previous: bytes | None = None) -> None:
+        """Open also what the previous key sealed: a process that was not told of the new one may still have done so."""
+        self._ciphers = [AESGCM(known) for known in (key, previous) if known is not None]
         # Every call opens its access key's secret, and every page its product's material.
         self._open_cached = lru_cache(maxsize=_OPEN_AT_ONCE)(self._open)
 
     def seal(self, plain: bytes, owner: str) -> bytes:
         """Encrypt `plain` so that it opens only for the same `owner`, as in `access-key:LTAI…`."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, plain, owner.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, plain, owner.encode())
 
     def open(self, sealed: bytes, owner: str) -> bytes:
         """Decrypt what `seal` made.
@@ -48,10 +50,10 @@ class MasterKey:
         return self._open_cached(sealed, owner)
 
     def _open(self, sealed: bytes, owner: str) -> bytes:
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
-        except InvalidTag:
-            raise WrongMasterKeyError from None
+        for cipher in self._ciphers:
+            with suppress(InvalidTag):
+                return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], owner.encode())
+        raise WrongMasterKeyError
 
 
 class DeviceSecrets:

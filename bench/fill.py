@@ -51,7 +51,7 @@ class Grown:
         common: dict[str, object] = {
             "account_id": product.account_id,
             "product_id": product.id,
-            "is_named": 1,
+            "origin": 1,
             "created_at": now,
         }
         common |= {"state": State.CREATE_SUCCESS, "total": ROWS, "done": ROWS}

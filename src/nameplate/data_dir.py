@@ -11,6 +11,7 @@ from nameplate.settings import Settings
 from nameplate.store.installation import Installation
 
 MASTER_KEY_FILE: Final = "master.key"
+NEW_MASTER_KEY_FILE: Final = "master.key.new"
 ROOT_KEY_FILE: Final = "root-access-key"
 
 _HEX_KEY: Final = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
@@ -40,14 +41,44 @@ def master_key(settings: Settings, installation: Installation) -> tuple[MasterKe
     The key comes from the environment or from its file, which is made at the first start. Raises StartError if it is
     missing or is not the one that this installation was sealed with.
     """
-    key = _find_master_key(settings, may_mint=installation.is_new)
-    master = MasterKey(key)
     try:
-        return master, installation.iot_id_key(master)
+        return _open(_find_master_key(settings, may_mint=installation.is_new), installation)
     except WrongMasterKeyError:
+        if not settings.master_key and (settings.data_dir / NEW_MASTER_KEY_FILE).exists():
+            # A rotation has ended in the database and was stopped before it ended here.
+            return _open(adopt_new_key(settings), installation)
         where = "NAMEPLATE_MASTER_KEY" if settings.master_key else settings.data_dir / MASTER_KEY_FILE
         message = f"The master key in {where} is not the one this database was sealed with. Give the right one back."
         raise StartError(message) from None
+
+
+def read_master_key(settings: Settings) -> bytes:
+    """Return the master key of an installation that there is. Raises StartError."""
+    return _find_master_key(settings, may_mint=False)
+
+
+def stage_new_key(settings: Settings) -> bytes:
+    """Return the master key to rotate to: the configured one, or one that is kept in a file beside the present one.
+
+    Raises StartError.
+    """
+    if settings.new_master_key is not None:
+        return _read_key(settings.new_master_key.get_secret_value(), "NAMEPLATE_NEW_MASTER_KEY")
+    if settings.master_key is not None:
+        message = "The master key is in NAMEPLATE_MASTER_KEY, so give the new one in NAMEPLATE_NEW_MASTER_KEY."
+        raise StartError(message)
+    key, path = mint_key(), settings.data_dir / NEW_MASTER_KEY_FILE
+    # One that is there was never used: a rotation that failed left it.
+    path.unlink(missing_ok=True)
+    write_private(path, key.hex() + "\n")
+    return key
+
+
+def adopt_new_key(settings: Settings) -> bytes:
+    """Make the staged master key the present one, and return it."""
+    (settings.data_dir / NEW_MASTER_KEY_FILE).replace(settings.data_dir / MASTER_KEY_FILE)
+    _sync(settings.data_dir)
+    return read_master_key(settings)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -62,11 +93,21 @@ def write_private(path: Path, text: str) -> None:
         Path(path).hardlink_to(name)
     finally:
         Path(name).unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
+
+
+def _open(key: bytes, installation: Installation) -> tuple[MasterKey, bytes]:
+    previous = installation.previous_master_key(MasterKey(key))
+    master = MasterKey(key, previous)
+    return master, installation.iot_id_key(master)
 
 
 def _find_master_key(settings: Settings, *, may_mint: bool) -> bytes:

@@ -1,13 +1,13 @@
 """Batches, and the names that were sent with them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, bindparam, func, select
 
-from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, State, Step
+from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, Origin, State, Step
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.schema import batch, part, part_names, product, refusal
@@ -28,7 +28,7 @@ class Batch:
     product_id: int
     product_key: str
     state: State
-    is_named: bool
+    origin: Origin
     total: int
     done: int
     refused: int
@@ -36,7 +36,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch to add: its names, or only how many devices; one nickname (or None) per name, or none at all."""
+    """A batch to add: its names, or only how many devices.
+
+    `nicknames` and `sns` have a text or None for each name, or are not there at all. `seal` seals the secrets of
+    imported devices for an owner (see `MasterKey.seal`).
+    """
 
     id: int
     account_id: int
@@ -45,6 +49,16 @@ class NewBatch:
     total: int
     names: Sequence[str] | None = None
     nicknames: Sequence[str | None] | None = None
+    sns: Sequence[str | None] | None = None
+    secrets: Sequence[str] | None = None
+    seal: Callable[[bytes, str], bytes] | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Where names and secrets come from."""
+        if self.names is None:
+            return Origin.MINTED
+        return Origin.NAMED if self.secrets is None else Origin.IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,7 @@ class Batches:
         columns = [batch.c[name] for name in ("id", "account_id", "product_id")]
         columns += [
             product.c.key,
-            *(batch.c[name] for name in ("state", "is_named", "total", "done", "refused")),
+            *(batch.c[name] for name in ("state", "origin", "total", "done", "refused")),
         ]
         found = select(*columns).join(product).where(batch.c.id == bindparam("batch_id"))
         self._find = database.prepare(found)
@@ -78,6 +92,9 @@ class Batches:
         refused = select(refusal.c.name, refusal.c.nickname, refusal.c.reason)
         refused = refused.where(refusal.c.batch_id == bindparam("batch_id")).order_by(refusal.c.ordinal)
         self._refused = database.prepare(refused)
+        left = func.coalesce(func.sum(batch.c.total - batch.c.done), 0)
+        of_product = (batch.c.product_id == bindparam("product_id"), batch.c.state == State.CREATE)
+        self._coming = database.prepare(select(left).where(*of_product))
         self._counts = database.prepare(select(batch.c.state, func.count()).group_by(batch.c.state))
 
     def add(self, new: NewBatch, token: ClientToken | None, now: int) -> int:
@@ -86,13 +103,14 @@ class Batches:
             earlier = redeem(connection, token, new.id, now)
             if earlier is not None:
                 return earlier
+            self._database.bulk.hold_products(connection, [new.product_id])
             connection.execute(
                 batch.insert().values(
                     id=new.id,
                     account_id=new.account_id,
                     product_id=new.product_id,
                     state=new.state,
-                    is_named=int(new.names is not None),
+                    origin=new.origin,
                     total=new.total,
                     created_at=now,
                 )
@@ -111,8 +129,8 @@ class Batches:
         row = self._find.row(batch_id=batch_id)
         if row is None:
             return None
-        number, account_id, product_id, key, state, is_named, *counts = row
-        found = Batch(number, account_id, product_id, key, State(state), bool(is_named), *counts)
+        number, account_id, product_id, key, state, origin, *counts = row
+        found = Batch(number, account_id, product_id, key, State(state), Origin(origin), *counts)
         if not FOLLOWERS[found.state]:
             # It cannot change any more, and is what callers ask for most.
             if len(self._final) >= _FINAL_KEPT:
@@ -136,9 +154,15 @@ class Batches:
         counted = {State(state): int(count) for state, count in self._counts.rows()}
         return {state: counted.get(state, 0) for state in State}
 
-    def start_creation(self, batch_id: int, now: int) -> bool:
+    def count_coming(self, product_id: int) -> int:
+        """Return how many devices a product's batches are still to create."""
+        row = self._coming.row(product_id=product_id)
+        return 0 if row is None else int(row[0])
+
+    def start_creation(self, batch_id: int, product_id: int, now: int) -> bool:
         """Move a batch from CHECK_SUCCESS to CREATE; False if it was in another state."""
         with self._database.transaction() as connection:
+            self._database.bulk.hold_products(connection, [product_id])
             if not move(connection, batch_id, State.CHECK_SUCCESS, State.CREATE, done=0, refused=0):
                 return False
             again = part.update().where(part.c.batch_id == batch_id)
@@ -156,11 +180,28 @@ def _new_part(new: NewBatch, first: int, now: int) -> dict[str, Any]:
 
 def _new_names(new: NewBatch, first: int) -> dict[str, Any]:
     names, nicknames = (_write(values, first, first + ROWS_PER_PART) for values in (new.names, new.nicknames))
-    return {"batch_id": new.id, "first": first, "names": names, "nicknames": nicknames}
+    sns = _write(new.sns, first, first + ROWS_PER_PART)
+    values: dict[str, Any] = {
+        "batch_id": new.id,
+        "first": first,
+        "names": names,
+        "nicknames": nicknames,
+        "sns": sns,
+        "secrets": None,
+    }
+    if new.secrets is not None and new.seal is not None:
+        secrets = orjson.dumps(new.secrets[first : first + ROWS_PER_PART])
+        values["secrets"] = new.seal(secrets, part_owner(new.id, first))
+    return values
 
 
 def _write(values: Sequence[str | None] | None, first: int, end: int) -> str | None:
     return None if values is None else orjson.dumps(values[first:end]).decode()
+
+
+def part_owner(batch_id: int, first: int) -> str:
+    """Return what the secrets of a part that is to be imported are sealed for."""
+    return f"part:{batch_id}:{first}:secrets"
 
 
 def move(connection: Connection, batch_id: int, old: State, new: State, **values: int) -> bool:

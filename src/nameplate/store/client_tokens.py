@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from nameplate.errors import TOKEN_CONTENT_DIFFERS
+from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
 from nameplate.store.schema import client_token
 
@@ -16,6 +17,28 @@ class ClientToken:
     account_id: int
     text: str
     digest: bytes
+
+
+class ClientTokens:
+    """Tokens that have been used."""
+
+    def __init__(self, database: Database) -> None:
+        found = select(client_token.c.digest, client_token.c.answer).where(
+            client_token.c.account_id == bindparam("account_id"), client_token.c.token == bindparam("text")
+        )
+        self._find = database.prepare(found)
+
+    def find(self, token: ClientToken | None) -> int | None:
+        """Return what the same request was answered before, so that nothing stands in its way now; else None.
+
+        Raises TOKEN_CONTENT_DIFFERS if the token came with another request.
+        """
+        row = None if token is None else self._find.row(account_id=token.account_id, text=token.text)
+        if token is None or row is None:
+            return None
+        if row[0] != token.digest:
+            raise TOKEN_CONTENT_DIFFERS()
+        return int(row[1])
 
 
 def redeem(connection: Connection, token: ClientToken | None, answer: int, now: int) -> int | None:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Executable, bindparam, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from nameplate.store.schema import device
+from nameplate.errors import PRODUCT_NOT_FOUND
+from nameplate.store.schema import device, product
 
 _Made = TypeVar("_Made")
 
@@ -24,6 +25,12 @@ FEW = 8
 Serial numbers come in runs: most often there is nothing between them, which one look into the index tells.
 """
 
+# On an engine with one writer nothing needs a lock, and none is written.
+_HOLD = (
+    select(product.c.id)
+    .where(product.c.id == bindparam("product_id"), product.c.deleted_at.is_(None))
+    .with_for_update(read=True, key_share=True)
+)
 _CREATED = select(device.c.id).where(device.c.id.between(bindparam("first"), bindparam("last")))
 
 
@@ -39,7 +46,7 @@ class ConflictError(Exception):
 class NewDevices:
     """Devices to create: the rows of one part, with ids from `first_id` up.
 
-    `names` and `nicknames` are JSON arrays, a nickname or null for each name.
+    `names`, `nicknames` and `sns` are JSON arrays, a text or null for each name; `secrets` are imported ones, sealed.
     """
 
     first_id: int
@@ -47,6 +54,8 @@ class NewDevices:
     rows: int
     names: str
     nicknames: str | None = None
+    sns: str | None = None
+    secrets: Sequence[bytes] | None = None
 
 
 class Bulk(ABC):
@@ -62,12 +71,14 @@ class Bulk(ABC):
         between = self._between(product_id, ordered[0], ordered[-1], few + 1)
         return between.intersection(ordered) if len(between) <= few else self._taken(product_id, ordered)
 
-    @abstractmethod
     def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
-        """Keep the products of new devices from being deleted until the transaction ends.
+        """Keep the products of new devices and batches from being deleted until the transaction ends.
 
-        Raises if there is no such product.
+        Raises PRODUCT_NOT_FOUND if one has been deleted.
         """
+        for product_id in sorted(set(ids)):
+            if connection.execute(_HOLD, {"product_id": product_id}).first() is None:
+                raise PRODUCT_NOT_FOUND()
 
     @abstractmethod
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
@@ -98,6 +109,7 @@ class PreparedRead(ABC):
     def __init__(self, engine: Engine, statement: Executable) -> None:
         compiled = statement.compile(dialect=engine.dialect)  # type: ignore[attr-defined]  # Executable's stubs
         assert isinstance(compiled, SQLCompiler)
+        assert not compiled.post_compile_params, "an IN is written out only when it runs; write OR"
         self._sql = compiled.string
         self._names = list(compiled.positiontup or compiled.params)
         # What the statement itself fixes (a LIMIT, a state) is bound beside what the caller gives.

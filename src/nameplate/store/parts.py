@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 from nameplate.domain.batch import ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
 from nameplate.store.batches import move
 from nameplate.store.database import Database
-from nameplate.store.schema import batch, part, part_names, refusal
+from nameplate.store.schema import batch, part, part_names, product, refusal
 
 _MOST_SMALL: Final = 63
 # Written out, so that SQLite sees that the index over waiting parts has them all.
@@ -33,8 +33,10 @@ _ARE_THESE: Final = tuple_(part.c.batch_id, part.c.first).in_(bindparam("keys", 
 _HOLD: Final = part.update().where(_ARE_THESE).values(owner=bindparam("owner"), leased_until=bindparam("leased_until"))
 _READ: Final = (
     select(*(part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")))
-    .add_columns(part_names.c.names, part_names.c.nicknames)
+    .add_columns(product.c.auth_type)
+    .add_columns(*(part_names.c[name] for name in ("names", "nicknames", "sns", "secrets")))
     .select_from(part)
+    .join(product, product.c.id == part.c.product_id)
     .outerjoin(part_names)
     .where(_ARE_THESE)
     .order_by(part.c.batch_id, part.c.first)
@@ -79,7 +81,7 @@ class Turns:
 class Claim:
     """A worker's hold on one part for one step.
 
-    `names` and `nicknames` are JSON arrays; `owner` is the fence.
+    `names`, `nicknames` and `sns` are JSON arrays, `secrets` a sealed one; `owner` is the fence.
     """
 
     owner: str
@@ -88,8 +90,11 @@ class Claim:
     first: int
     rows: int
     step: Step
+    auth_type: str
     names: str | None
     nicknames: str | None
+    sns: str | None
+    secrets: bytes | None
 
 
 class Parts:
@@ -193,8 +198,8 @@ def _lock_waiting(connection: Connection, flow: Flow, now: int, most: int) -> li
 
 
 def _read_claim(owner: str, row: Sequence[Any]) -> Claim:
-    batch_id, product_id, first, rows, step, names, nicknames = row
-    return Claim(owner, batch_id, product_id, first, rows, Step(step), names, nicknames)
+    batch_id, product_id, first, rows, step, *more = row
+    return Claim(owner, batch_id, product_id, first, rows, Step(step), *more)
 
 
 def _fence(claim: Claim) -> dict[str, Any]:

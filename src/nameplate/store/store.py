@@ -12,17 +12,22 @@ from sqlalchemy.exc import DBAPIError
 from nameplate.errors import RefusedError
 from nameplate.store.access_keys import AccessKeys
 from nameplate.store.batches import Batches
+from nameplate.store.certificates import DeviceCertificates
+from nameplate.store.client_tokens import ClientTokens
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database, UnusableDatabaseError
+from nameplate.store.device_lists import DeviceLists
 from nameplate.store.devices import Devices
 from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
 from nameplate.store.engines.postgresql_nonces import PostgresNonces
 from nameplate.store.engines.sqlite_nonces import SqliteNonces
+from nameplate.store.groups import Groups
 from nameplate.store.installation import Installation
 from nameplate.store.migrations import Standing, head, standing, upgrade
 from nameplate.store.nonces import Nonces
 from nameplate.store.parts import Parts
 from nameplate.store.products import Products
+from nameplate.store.tags import Tags
 from nameplate.store.workers import Workers
 
 _NONCES: Final = "nonces.db"
@@ -49,7 +54,12 @@ class Store:
         self.installation = Installation(self.database)
         self.access_keys = AccessKeys(self.database, self.counters)
         self.products = Products(self.database)
-        self.devices = Devices(self.database, self.counters)
+        self.tags = Tags(self.database)
+        self.groups = Groups(self.database)
+        self.certificates = DeviceCertificates(self.database)
+        self.devices = Devices(self.database, self.counters, (self.tags, self.groups, self.certificates))
+        self.device_lists = DeviceLists(self.database)
+        self.client_tokens = ClientTokens(self.database)
         self.batches = Batches(self.database)
         self.parts = Parts(self.database)
         self.workers = Workers(self.database)

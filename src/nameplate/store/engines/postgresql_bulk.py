@@ -1,6 +1,6 @@
 """Bulk rows on PostgreSQL: a binary COPY; where names are taken already, a staged INSERT that leaves them out."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from struct import Struct
 from typing import Any, Final, LiteralString
@@ -13,18 +13,18 @@ from sqlalchemy.exc import DBAPIError
 from nameplate.store.database import Bulk, NewDevices, missing
 
 _COLUMNS: Final = "id, product_id, created_at, name, nickname"
-_CREATE: Final = f"COPY device ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_IMPORTED: Final = f"{_COLUMNS}, sn, secret"
+_COPY: Final = "COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
 _STAGE: Final = """
-CREATE TEMPORARY TABLE stage (id bigint, product_id integer, created_at bigint, name text COLLATE "C", nickname text)
-ON COMMIT DROP
+CREATE TEMPORARY TABLE stage (
+    id bigint, product_id integer, created_at bigint, name text COLLATE "C", nickname text, sn text, secret bytea
+) ON COMMIT DROP
 """
-_FILL_STAGE: Final = f"COPY stage ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
 # In the order of names, so that two that race for the same ones cannot wait for each other.
-_CREATE_FREE: Final = f"""
-INSERT INTO device ({_COLUMNS}) SELECT {_COLUMNS} FROM stage ORDER BY product_id, name
+_CREATE_FREE: Final = """
+INSERT INTO device ({columns}) SELECT {columns} FROM stage ORDER BY product_id, name
 ON CONFLICT (product_id, name) DO NOTHING
-"""  # noqa: S608 (no value of a caller's)
-_HOLD: Final = "SELECT id FROM product WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+"""
 
 _BETWEEN: Final[LiteralString] = "SELECT name FROM device WHERE product_id = %s AND name BETWEEN %s AND %s LIMIT %s"
 # One look into the index for each name, whatever the planner believes of the table. Of one that has grown since it was
@@ -55,28 +55,22 @@ class PostgresBulk(Bulk):
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
-        """Keep products from being deleted: a lock on each, instead of a look at it for each of its devices."""
-        # A foreign key is looked up row by row, and that costs more than the rows themselves.
-        held = connection.exec_driver_sql(_HOLD, (list(ids),)).scalars().all()
-        if len(held) != len(ids):
-            message = f"There is no product {min(set(ids).difference(held))}."
-            raise LookupError(message)
-
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""
+        # One lock on a product; a foreign key would be looked up row by row, at more than the rows themselves cost.
         self.hold_products(connection, {part.product_id for part in parts})
+        columns = _COLUMNS if all(part.secrets is None for part in parts) else _IMPORTED
         try:
             with connection.begin_nested():
-                _copy(connection, _CREATE, _rows(parts, now))
+                _copy(connection, _COPY.format(table="device", columns=columns), _rows(parts, now, columns))
         except (DBAPIError, psycopg.Error) as error:
             if not _is_taken(error):
                 raise
         else:
             return [[] for _ in parts]
         connection.exec_driver_sql(_STAGE)
-        _copy(connection, _FILL_STAGE, _rows(parts, now))
-        connection.exec_driver_sql(_CREATE_FREE)
+        _copy(connection, _COPY.format(table="stage", columns=columns), _rows(parts, now, columns))
+        connection.exec_driver_sql(_CREATE_FREE.format(columns=columns))
         return [missing(connection, part) for part in parts]
 
     def _between(self, product_id: int, first: str, last: str, most: int) -> set[str]:
@@ -89,20 +83,32 @@ class PostgresBulk(Bulk):
         return self._run(lambda connection: {name for (name,) in connection.execute(query, values)})
 
 
-def _rows(parts: Sequence[NewDevices], now: int) -> Iterator[bytes]:
+def _rows(parts: Sequence[NewDevices], now: int, columns: str) -> Iterator[bytes]:
     """Write the rows of a binary COPY, in the order of products and names."""
     for product_id, group in groupby(sorted(parts, key=_product), key=_product):
         names: list[bytes] = []
-        nicknames: list[bytes] = []
+        rest: list[bytes] = []
         ids: list[int] = []
         for part in group:
             names += map(str.encode, orjson.loads(part.names))
-            nicknames += [_NULL] * part.rows if part.nicknames is None else map(_text, orjson.loads(part.nicknames))
+            rest += _rest(part) if columns == _COLUMNS else map(bytes.__add__, _rest(part), _imported(part))
             ids += range(part.first_id, part.first_id + part.rows)
-        pack = _ROW.pack
+        pack, count = _ROW.pack, columns.count(",") + 1
         for row in sorted(range(len(names)), key=names.__getitem__):
             name = names[row]
-            yield pack(5, 8, ids[row], 4, product_id, 8, now, len(name)) + name + nicknames[row]
+            yield pack(count, 8, ids[row], 4, product_id, 8, now, len(name)) + name + rest[row]
+
+
+def _rest(part: NewDevices) -> list[bytes]:
+    """Write the column that is there for every row: the nickname."""
+    return [_NULL] * part.rows if part.nicknames is None else [_text(text) for text in orjson.loads(part.nicknames)]
+
+
+def _imported(part: NewDevices) -> list[bytes]:
+    """Write the columns that only imported rows have."""
+    sns = [None] * part.rows if part.sns is None else orjson.loads(part.sns)
+    secrets = [None] * part.rows if part.secrets is None else part.secrets
+    return [_text(sn) + _bytes(secret) for sn, secret in zip(sns, secrets, strict=True)]
 
 
 def _product(part: NewDevices) -> int:
@@ -110,10 +116,11 @@ def _product(part: NewDevices) -> int:
 
 
 def _text(value: str | None) -> bytes:
-    if value is None:
-        return _NULL
-    encoded = value.encode()
-    return len(encoded).to_bytes(4, "big") + encoded
+    return _NULL if value is None else _bytes(value.encode())
+
+
+def _bytes(value: bytes | None) -> bytes:
+    return _NULL if value is None else len(value).to_bytes(4, "big") + value
 
 
 def _copy(connection: Connection, statement: str, rows: Iterator[bytes]) -> None:

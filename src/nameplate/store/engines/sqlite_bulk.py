@@ -4,7 +4,8 @@ It reads the JSON itself: one statement for many rows, no Python object per row,
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Final
 
 import orjson
@@ -17,6 +18,10 @@ _CREATE: Final = """
 INSERT INTO device (id, product_id, name, created_at)
 WITH part (first_id, product_id, names) AS (VALUES {})
 SELECT first_id + key, product_id, value, ? FROM part, json_each(part.names) WHERE true ORDER BY product_id, value
+ON CONFLICT (product_id, name) DO NOTHING
+"""
+_IMPORT: Final = """
+INSERT INTO device (id, product_id, name, created_at, nickname, sn, secret) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (product_id, name) DO NOTHING
 """
 _NAME: Final = "UPDATE device SET nickname = ? WHERE id = ?"
@@ -37,16 +42,12 @@ class SqliteBulk(Bulk):
     def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
         self._reader = reader
 
-    def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
-        """Nothing is left to do: there is one writer, and a foreign key."""
-
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""
-        values = tuple(value for part in parts for value in (part.first_id, part.product_id, part.names))
-        statement = _CREATE.format(", ".join(["(?, ?, ?)"] * len(parts)))
-        created = connection.exec_driver_sql(statement, (*values, now)).rowcount
-        for part in parts:
-            _set_nicknames(connection, part)
+        self.hold_products(connection, {part.product_id for part in parts})
+        plain = [part for part in parts if part.secrets is None]
+        created = _create(connection, plain, now) if plain else 0
+        created += sum(_import(connection, part, now) for part in parts if part.secrets is not None)
         if created == sum(part.rows for part in parts):
             return [[] for _ in parts]
         return [missing(connection, part) for part in parts]
@@ -57,6 +58,26 @@ class SqliteBulk(Bulk):
     def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
         sent = orjson.dumps(ordered).decode()
         return {name for (name,) in self._reader().execute(_TAKEN, (sent, product_id))}
+
+
+def _create(connection: Connection, parts: Sequence[NewDevices], now: int) -> int:
+    values = tuple(value for part in parts for value in (part.first_id, part.product_id, part.names))
+    statement = _CREATE.format(", ".join(["(?, ?, ?)"] * len(parts)))
+    created = connection.exec_driver_sql(statement, (*values, now)).rowcount
+    for part in parts:
+        _set_nicknames(connection, part)
+    return created
+
+
+def _import(connection: Connection, part: NewDevices, now: int) -> int:
+    # JSON has no bytes, so these go row by row.
+    nothing = [None] * part.rows
+    names = orjson.loads(part.names)
+    columns = (names, *(orjson.loads(texts) if texts else nothing for texts in (part.nicknames, part.sns)))
+    rows = zip(range(part.first_id, part.first_id + part.rows), *columns, part.secrets or nothing, strict=True)
+    ordered = sorted(rows, key=itemgetter(1))
+    values = [(number, part.product_id, name, now, nick, sn, secret) for number, name, nick, sn, secret in ordered]
+    return connection.exec_driver_sql(_IMPORT, values).rowcount
 
 
 def _set_nicknames(connection: Connection, part: NewDevices) -> None:

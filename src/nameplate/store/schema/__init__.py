@@ -1,0 +1,41 @@
+"""The tables.
+
+Times are milliseconds since 1970 UTC; ids are assigned by the application (see `counters`).
+"""
+
+from nameplate.store.schema.batches import batch, part, part_names, refusal
+from nameplate.store.schema.devices import block, certificate, device, product
+from nameplate.store.schema.installation import (
+    access_key,
+    account,
+    client_token,
+    counter,
+    installation,
+    nonce,
+    worker,
+)
+from nameplate.store.schema.labels import device_group, group_member, tag
+from nameplate.store.schema.metadata import metadata, nonce_metadata
+
+__all__ = [
+    "access_key",
+    "account",
+    "batch",
+    "block",
+    "certificate",
+    "client_token",
+    "counter",
+    "device",
+    "device_group",
+    "group_member",
+    "installation",
+    "metadata",
+    "nonce",
+    "nonce_metadata",
+    "part",
+    "part_names",
+    "product",
+    "refusal",
+    "tag",
+    "worker",
+]

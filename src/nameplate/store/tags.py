@@ -1,0 +1,96 @@
+"""Tags: what devices are labelled with."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, bindparam, func, select
+
+from nameplate.domain.labels import TAGS_PER_DEVICE
+from nameplate.errors import TOO_MANY_PROPS
+from nameplate.store.database import Database
+from nameplate.store.schema import device, tag
+
+_EXISTS: Final = (
+    select(device.c.id)
+    .where(
+        device.c.product_id == bindparam("product_id"),
+        device.c.name == bindparam("name"),
+        device.c.id == bindparam("device_id"),
+    )
+    .with_for_update()
+)
+
+
+def hold_device(connection: Connection, device_id: int, product_id: int, name: str) -> bool:
+    """Keep a device from being deleted or labelled by others until the transaction ends; False if it is gone."""
+    values = {"device_id": device_id, "product_id": product_id, "name": name}
+    return connection.execute(_EXISTS, values).first() is not None
+
+
+class Tags:
+    """Tags by device, and devices by tag."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        of_device = select(tag.c.key, tag.c.value).where(tag.c.device_id == bindparam("device_id"))
+        self._of_device = database.prepare(of_device.order_by(tag.c.key))
+
+    def of(self, device_id: int) -> dict[str, str]:
+        """Return a device's tags, in the order of their keys."""
+        return dict(self._of_device.rows(device_id=device_id))
+
+    def save(self, account_id: int, device_id: int, product_id: int, name: str, tags: Mapping[str, str]) -> bool:
+        """Add tags to a device or give them other values; False if the device is gone.
+
+        Raises TOO_MANY_PROPS if it would have too many.
+        """
+        with self._database.transaction() as connection:
+            if not hold_device(connection, device_id, product_id, name):
+                return False
+            here = tag.c.device_id == device_id
+            kept = set(connection.execute(select(tag.c.key).where(here)).scalars()).difference(tags)
+            if len(kept) + len(tags) > TAGS_PER_DEVICE:
+                raise TOO_MANY_PROPS(most=TAGS_PER_DEVICE)
+            connection.execute(tag.delete().where(here, tag.c.key.in_(tags)))
+            rows = [
+                {"device_id": device_id, "key": key, "value": value, "account_id": account_id}
+                for key, value in tags.items()
+            ]
+            connection.execute(tag.insert(), rows)
+        return True
+
+    def remove(self, device_id: int, key: str) -> None:
+        """Take a tag away, if it is there."""
+        with self._database.transaction() as connection:
+            connection.execute(tag.delete().where(tag.c.device_id == device_id, tag.c.key == key))
+
+    def count(self, account_id: int, tags: Sequence[tuple[str, str]]) -> int:
+        """Return how many of an account's devices have all of these tags."""
+        found = _tagged(account_id, tags).subquery()
+        with self._database.transaction() as connection:
+            counted: int = connection.execute(select(func.count()).select_from(found)).scalar_one()
+        return counted
+
+    def find(self, account_id: int, tags: Sequence[tuple[str, str]], skip: int, size: int) -> list[int]:
+        """Return the ids of up to `size` devices that have all of these tags, newest first, after the first `skip`."""
+        found = _tagged(account_id, tags)
+        with self._database.transaction() as connection:
+            page = found.order_by(found.selected_columns[0].desc()).limit(size).offset(skip)
+            return list(connection.execute(page).scalars())
+
+    def forget(self, connection: Connection, device_id: int) -> None:
+        """Take every tag away from a device that is being deleted."""
+        connection.execute(tag.delete().where(tag.c.device_id == device_id))
+
+
+def _tagged(account_id: int, tags: Sequence[tuple[str, str]]) -> Select[Any]:
+    first, *more = [tag.alias() for _ in tags]
+    found = select(first.c.device_id).where(*_is(first, account_id, tags[0]))
+    for other, wanted in zip(more, tags[1:], strict=True):
+        found = found.join(other, other.c.device_id == first.c.device_id).where(*_is(other, account_id, wanted))
+    return found
+
+
+def _is(one: Any, account_id: int, wanted: tuple[str, str]) -> tuple[Any, ...]:  # noqa: ANN401 (an alias of the table)
+    key, value = wanted
+    return one.c.account_id == account_id, one.c.key == key, one.c.value == value

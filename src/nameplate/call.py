@@ -1,6 +1,6 @@
 """One call as an operation sees it: who is calling, with which store, keys and clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
@@ -9,10 +9,13 @@ from typing import Any, Final
 import orjson
 
 from nameplate.domain.access import Role
+from nameplate.domain.certificates import Certificates, Subject
 from nameplate.domain.device import IotIds
 from nameplate.domain.names import is_product_key
+from nameplate.domain.rates import Rates
 from nameplate.domain.secrets import MasterKey
 from nameplate.errors import ACCOUNT_DENIED, INVALID_PRODUCT_KEY, PRODUCT_NOT_FOUND
+from nameplate.store.certificates import StoredCertificate, key_owner
 from nameplate.store.client_tokens import ClientToken
 from nameplate.store.products import Product
 from nameplate.store.store import Store
@@ -40,6 +43,28 @@ class NameCheck(StrEnum):
     """The call itself is refused and lists the names."""
 
 
+class Quotas(StrEnum):
+    """Whose calls per second are enforced."""
+
+    OFF = "off"
+    """Nobody's."""
+
+    VENDOR = "vendor"
+    """The vendor's, per account and operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an installation allows its accounts.
+
+    None is any number.
+    """
+
+    products: int | None = None
+    devices: int | None = None
+    """Of one product."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """What every call of one installation shares."""
@@ -52,6 +77,22 @@ class Registry:
     region: str
     strict: bool
     name_check: NameCheck
+    instance_id: str | None
+    limits: Limits
+    rates: Rates | None
+    public_url: str | None
+    certificates: Certificates
+    token_key: bytes
+    """Makes digests of what came with a ClientToken, which may be secrets."""
+
+    def mint_certificates(self, product_key: str, first_id: int, names: Sequence[str]) -> list[StoredCertificate]:
+        """Return a certificate for each of some new devices, whose ids go up from the first."""
+        now, made = self.clock(), []
+        for number, name in enumerate(names, first_id):
+            minted = self.certificates.mint(Subject(product_key, name, self.iot_ids.iot_id(number)), now)
+            key = self.master.seal(minted.private_key, key_owner(number))
+            made.append(StoredCertificate(number, minted.serial, minted.certificate, key))
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +103,9 @@ class Call:
     action: str
     account_id: int
     role: Role
+    origin: str
+    """The address at which the caller has reached this server, as in `http://127.0.0.1:8420`."""
+
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -93,5 +137,6 @@ class Call:
             return None
         if len(text) > _TOKEN_LENGTH:
             raise refuse_parameter(where="ClientToken", fix=f"Send at most {_TOKEN_LENGTH} characters.")
-        digest = blake2b(orjson.dumps([self.action, *content]), digest_size=32).digest()
+        sent = orjson.dumps([self.action, *content])
+        digest = blake2b(sent, key=self.registry.token_key, digest_size=32, person=b"client-token").digest()
         return ClientToken(self.account_id, text, digest)

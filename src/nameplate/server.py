@@ -14,9 +14,12 @@ import uvicorn
 from prometheus_client import start_http_server
 from starlette.types import ASGIApp
 
-from nameplate.call import Registry
+from nameplate.authority import certificates
+from nameplate.call import Limits, Quotas, Registry
 from nameplate.data_dir import StartError, database_url, master_key, prepare
 from nameplate.domain.device import IotIds
+from nameplate.domain.rates import Rates
+from nameplate.downloads import Downloads
 from nameplate.errors import REQUEST_TOO_LARGE
 from nameplate.gateway import Gateway
 from nameplate.http import OpenApi, make_app
@@ -62,6 +65,12 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
             region=settings.region,
             strict=settings.strict,
             name_check=settings.name_check,
+            instance_id=settings.instance_id,
+            limits=Limits(settings.most_products, settings.most_devices),
+            rates=Rates() if settings.quotas is Quotas.VENDOR else None,
+            public_url=settings.public_url and settings.public_url.rstrip("/"),
+            certificates=certificates(settings, store.installation, master, iot_id_key, clock()),
+            token_key=iot_id_key,
         )
     finally:
         store.close()
@@ -70,8 +79,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 def make_workers(registry: Registry, settings: Settings, count: int) -> Workers:
     """Return workers on this registry's batches, not started."""
     leases = Leases(registry.store, registry.clock, settings.lease)
-    store, ids = registry.store, registry.iot_ids
-    return Workers([Worker(store, ids, registry.clock, leases) for _ in range(count)], leases)
+    return Workers([Worker(registry, leases) for _ in range(count)], leases)
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -87,7 +95,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         sys.setswitchinterval(_SWITCH_SECONDS)
         workers.start()
         try:
-            _run(make_app(openapi, Probes(registry)), gateway, listener, say)
+            _run(make_app(openapi, Probes(registry), Downloads(registry)), gateway, listener, say)
         finally:
             openapi.close()
             workers.stop()

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from nameplate.call import NameCheck
+from nameplate.call import NameCheck, Quotas
 from nameplate.logs import LogFormat, LogLevel
 
 PREFIX: Final = "NAMEPLATE_"
@@ -31,6 +31,10 @@ class Settings(BaseSettings):
         None,
         description="64 hexadecimal digits that seal what is secret; by default the file master.key.",
     )
+    new_master_key: SecretStr | None = Field(
+        None,
+        description="For `nameplate keys rotate-master` only: the key to seal with from then on; minted if absent.",
+    )
     region: str = Field("cn-shanghai", description="Region that device details report.")
     workers: int = Field(2, ge=0, le=16, description="Embedded workers; 0 leaves the work to `nameplate worker`.")
     lease: float = Field(10.0, gt=0, le=3600, description="Seconds for which a worker holds a part of a batch.")
@@ -39,6 +43,22 @@ class Settings(BaseSettings):
     )
     log_format: LogFormat = Field(LogFormat.TEXT, description="Lines for people (text), or an object each (json).")
     log_level: LogLevel = Field(LogLevel.INFO, description="From which level on; a line for each call is info.")
+    instance_id: str | None = Field(
+        None, description="IotInstanceId of this installation; a call with another one is refused, one without is not."
+    )
+    public_url: str | None = Field(
+        None, description="How callers reach this server, as in https://iot.example.com; by default as they just did."
+    )
+    quotas: Quotas = Field(Quotas.OFF, description="Refuse calls beyond the vendor's calls per second (vendor).")
+    most_products: int | None = Field(None, ge=1, description="Products an account may have; by default any number.")
+    most_devices: int | None = Field(None, ge=1, description="Devices a product may have; by default any number.")
+    ca_certificate: Path | None = Field(
+        None, description="PEM file of the CA that signs devices' certificates; by default one is made."
+    )
+    ca_key: Path | None = Field(None, description="PEM file of its private key, not encrypted.")
+    certificate_days: int = Field(
+        3650, ge=1, le=36_500, description="For how long a device's certificate is valid, at most as long as its CA's."
+    )
     strict: bool = Field(default=False, description="Refuse a call with too many names instead of leaving some out.")
     name_check: NameCheck = Field(NameCheck.ASYNC, description="Refuse bad names in the check, or (sync) in the call.")
 

@@ -17,15 +17,18 @@ from uuid import uuid4
 import orjson
 
 from nameplate import metrics
-from nameplate.call import Clock
-from nameplate.domain.batch import TAKEN_NAME, RefusedRow, Step, refuse_rows
-from nameplate.domain.device import IotIds, first_id
+from nameplate.call import Registry
+from nameplate.domain.batch import HELD_BACK, TAKEN_NAME, RefusedRow, Step, refuse_rows
+from nameplate.domain.device import first_id
 from nameplate.domain.pace import Pace
+from nameplate.domain.product import AuthType
 from nameplate.errors import RefusedError
 from nameplate.leases import Leases
+from nameplate.store.batches import part_owner
+from nameplate.store.certificates import add_certificates
 from nameplate.store.database import NewDevices, retried
+from nameplate.store.devices import secret_owner
 from nameplate.store.parts import Claim, LeaseLostError, Turns
-from nameplate.store.store import Store
 
 # Where there was something to do just now there will be more; where there was nothing for long, a look is enough.
 _SHORTEST_POLL_SECONDS: Final = 0.005
@@ -38,13 +41,14 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One thread's work on batches."""
 
-    def __init__(self, store: Store, iot_ids: IotIds, clock: Clock, leases: Leases) -> None:
-        self._store = store
-        self._iot_ids = iot_ids
-        self._clock = clock
+    def __init__(self, registry: Registry, leases: Leases) -> None:
+        self._registry = registry
+        self._store = registry.store
+        self._iot_ids = registry.iot_ids
+        self._clock = registry.clock
         self._leases = leases
         self._turns = Turns()
-        self._pace = Pace(store.database.bulk.most_parts)
+        self._pace = Pace(registry.store.database.bulk.most_parts)
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
@@ -91,14 +95,15 @@ class Worker:
         with self._leases.held(claims):
             # In order: a name that one part creates is taken for the check of the next.
             for step, together in groupby(claims, key=attrgetter("step")):
-                self._do(step, list(together))
+                for group in _groups(list(together)):
+                    self._do(step, group)
         # Another worker may have been faster; then there may be more for this one too.
         return True
 
     def _do(self, step: Step, claims: Sequence[Claim]) -> None:
         began = time.perf_counter()
         try:
-            retried(lambda: self._check(claims) if step is Step.CHECK else self._create(claims))
+            retried(lambda: self._perform(step, claims))
         except LeaseLostError as lost:
             metrics.CLAIMS_LOST.inc()
             _log.warning("Batch %d was taken over by another worker; nothing was changed here.", lost.batch_id)
@@ -106,6 +111,14 @@ class Worker:
                 self._do(step, [claim])
             return
         metrics.PART_SECONDS.labels(step.value).observe(time.perf_counter() - began)
+
+    def _perform(self, step: Step, claims: Sequence[Claim]) -> None:
+        if step is Step.CHECK:
+            self._check(claims)
+        elif _is_certified(claims[0]):
+            self._certify(claims[0])
+        else:
+            self._create(claims)
 
     def _check(self, claims: Sequence[Claim]) -> None:
         # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
@@ -129,7 +142,7 @@ class Worker:
 
     def _create(self, claims: Sequence[Claim]) -> None:
         named = [self._name(claim) for claim in claims]
-        parts = [_new_devices(claim) for claim in named]
+        parts = [self._new_devices(claim) for claim in named]
         with self._store.database.transaction() as connection:
             # Not from before: one who waits for another's transaction is not slow.
             began = time.perf_counter()
@@ -139,6 +152,24 @@ class Worker:
         self._pace.took(len(parts), time.perf_counter() - began)
         metrics.DEVICES_CREATED.inc(sum(part.rows for part in parts) - sum(map(len, taken)))
 
+    def _certify(self, claim: Claim) -> None:
+        """Create the devices of a part with a certificate each, or none of them."""
+        claim, product = self._name(claim), self._store.products.get(claim.product_id)
+        part, now = self._new_devices(claim), self._clock()
+        certificates = self._registry.mint_certificates(product.key, part.first_id, orjson.loads(part.names))
+        with self._store.database.transaction() as connection:
+            with connection.begin_nested() as savepoint:
+                (taken,) = self._store.database.bulk.create_devices(connection, [part], now)
+                if taken:
+                    savepoint.rollback()
+                else:
+                    add_certificates(connection, certificates)
+            refused = dict.fromkeys(range(part.rows), HELD_BACK) if taken else {}
+            refused |= dict.fromkeys(taken, TAKEN_NAME)
+            rows = [RefusedRow(ordinal, reason) for ordinal, reason in refused.items()]
+            self._store.parts.finish(connection, claim, rows)
+        metrics.DEVICES_CREATED.inc(0 if taken else part.rows)
+
     def _name(self, claim: Claim) -> Claim:
         """Mint the names of a part that was sent without."""
         if claim.names is not None:
@@ -147,11 +178,26 @@ class Worker:
         minted = [self._iot_ids.device_id(number) for number in range(first, first + claim.rows)]
         return replace(claim, names=orjson.dumps(minted).decode())
 
+    def _new_devices(self, claim: Claim) -> NewDevices:
+        assert claim.names is not None
+        first = first_id(claim.batch_id) + claim.first
+        secrets = None if claim.secrets is None else self._seal_each(claim.secrets, claim, first)
+        return NewDevices(first, claim.product_id, claim.rows, claim.names, claim.nicknames, claim.sns, secrets)
 
-def _new_devices(claim: Claim) -> NewDevices:
-    assert claim.names is not None
-    first = first_id(claim.batch_id) + claim.first
-    return NewDevices(first, claim.product_id, claim.rows, claim.names, claim.nicknames)
+    def _seal_each(self, sealed: bytes, claim: Claim, first: int) -> list[bytes]:
+        """Seal the imported secrets of a part one by one, each for its device."""
+        master = self._registry.master
+        secrets = orjson.loads(master.open(sealed, part_owner(claim.batch_id, claim.first)))
+        return [master.seal(secret.encode(), secret_owner(number)) for number, secret in enumerate(secrets, first)]
+
+
+def _is_certified(claim: Claim) -> bool:
+    return claim.auth_type == AuthType.X509 and claim.secrets is None
+
+
+def _groups(claims: list[Claim]) -> list[list[Claim]]:
+    """Return the claims that are done in one transaction; one whose devices are created all or none is by itself."""
+    return [[claim] for claim in claims] if any(map(_is_certified, claims)) else [claims]
 
 
 class Workers:

@@ -10,6 +10,7 @@ import typer
 
 from nameplate import server
 from nameplate.call import NameCheck
+from nameplate.cli.certificates import ca
 from nameplate.cli.database import db
 from nameplate.cli.keys import keys
 from nameplate.cli.options import (
@@ -30,6 +31,7 @@ from nameplate.processes import supervise
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 app.add_typer(db, name="db")
+app.add_typer(ca, name="ca")
 
 
 @app.command()

@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from nameplate.authentication import TEMPORARY_KEY_PREFIX, TOKEN_LENGTH
-from nameplate.cli.options import DatabaseUrl, DataDir, fail, opened_registry
+from nameplate.cli.options import DatabaseUrl, DataDir, fail, opened_registry, reporting, settings
+from nameplate.data_dir import MASTER_KEY_FILE
 from nameplate.domain.access import Role
 from nameplate.domain.secrets import mint_text
 from nameplate.logs import say
 from nameplate.root_key import ROOT_ACCOUNT, mint_pair
+from nameplate.rotation import rotate_master
 from nameplate.store.access_keys import KEPT_MS, NewAccessKey
 
 keys = typer.Typer(no_args_is_help=True, help="Access keys: who may call.")
@@ -112,6 +114,20 @@ def disable_key(
             fail(f"There is no access key {key_id}. `nameplate keys list` shows them.")
     time.sleep(KEPT_MS / 1000)
     say(f"{key_id} is disabled")
+
+
+@keys.command("rotate-master")
+def rotate_master_key(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Seal every secret under a new master key.
+
+    Stop every server and worker first, and give each of their hosts the new key before they start again. The key comes
+    from NAMEPLATE_NEW_MASTER_KEY; without it one is minted and replaces the one in the data directory.
+    """
+    chosen = settings(data_dir=data_dir, database_url=database_url)
+    with reporting(chosen):
+        count = rotate_master(chosen)
+    where = "NAMEPLATE_NEW_MASTER_KEY" if chosen.new_master_key else chosen.data_dir / MASTER_KEY_FILE
+    say(f"{count} values are sealed under the key in {where} now; devices, keys and ids are what they were")
 
 
 def _time(moment: int) -> str:

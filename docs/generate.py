@@ -5,10 +5,16 @@ import sys
 from pathlib import Path
 
 from bench.page import pages as performance_pages
+from nameplate.coverage import coverage_page
 from nameplate.reference import errors_page, operations_page, settings_page
 from tests.crash.page import pages as crash_pages
 
-PAGES = {"operations.md": operations_page, "errors.md": errors_page, "settings.md": settings_page}
+PAGES = {
+    "operations.md": operations_page,
+    "errors.md": errors_page,
+    "settings.md": settings_page,
+    "coverage.md": coverage_page,
+}
 
 
 def main() -> int:

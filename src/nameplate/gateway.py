@@ -9,9 +9,12 @@ from typing import Any, Final, TypeVar
 from nameplate import operations
 from nameplate.authentication import authenticate
 from nameplate.call import Call, Registry
+from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.errors import (
+    ACTION_NOT_COVERED,
     ACTION_NOT_FOUND,
     CONTENT_TYPE_NOT_VALID,
+    INSTANCE_NOT_FOUND,
     INTERNAL_ERROR,
     INVALID_FORMAT,
     INVALID_VERSION,
@@ -20,10 +23,12 @@ from nameplate.errors import (
     REQUEST_TOO_LARGE,
     ROLE_DENIED,
     SERVICE_UNAVAILABLE,
+    THROTTLED,
     RefusedError,
 )
 from nameplate.observation import Observation
 from nameplate.store.database import ConflictError, retried
+from nameplate.wire.actions import VENDOR_ACTIONS
 from nameplate.wire.operation import OPERATIONS, Operation
 from nameplate.wire.params import canonical, decode
 from nameplate.wire.render import Envelope, Format, Response
@@ -117,8 +122,11 @@ class Gateway:
         seen.access_key_id = key.id
         if is_alone:
             self.commit()
-        call = Call(self._registry, envelope.action, key.account_id, key.role)
+        origin = self._registry.public_url or f"http://{request.host}"
+        call = Call(self._registry, envelope.action, key.account_id, key.role, origin)
         operation = _find(call, _common(request, parameters, "Version"))
+        _check_rate(call, parameters)
+        _check_instance(call, parameters.get("IotInstanceId"))
         bound = operation.bind(parameters)
         answer = retried(lambda: operation.function(call, **bound))
         if callable(answer):
@@ -134,6 +142,11 @@ def _guard(envelope: Envelope, make: Callable[[], _Made]) -> _Made | Response:
         if refused.reason:
             _log.warning("Call %s failed: %s", envelope.request_id, refused.reason)
         return envelope.refusal(refused)
+    except WrongMasterKeyError:
+        _log.error(
+            "Call %s failed: the master key has been rotated. Start again with the new one.", envelope.request_id
+        )
+        return envelope.refusal(SERVICE_UNAVAILABLE())
     except ConflictError:
         return envelope.refusal(SERVICE_UNAVAILABLE())
     except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
@@ -182,11 +195,30 @@ def _find(call: Call, version: str) -> Operation:
     if version != _VERSION:
         raise INVALID_VERSION()
     operation = OPERATIONS.get(call.action)
+    if operation is None and call.action in VENDOR_ACTIONS:
+        raise ACTION_NOT_COVERED(action=call.action, where=f"{call.origin}/coverage")
     if operation is None:
         raise ACTION_NOT_FOUND(action=call.action[:64])
     if not call.role.may(operation.role):
         raise ROLE_DENIED(role=call.role, action=call.action, needed=operation.role)
     return operation
+
+
+def _check_rate(call: Call, parameters: Mapping[str, str]) -> None:
+    rates = call.registry.rates
+    rate = None if rates is None else rates.exceeded(call.account_id, call.action, parameters, call.now())
+    if rate is not None:
+        raise THROTTLED(action=call.action, rate=rate)
+
+
+def _check_instance(call: Call, instance_id: str | None) -> None:
+    """Refuse a call for another instance; a call that names none is for this one."""
+    own = call.registry.instance_id
+    if not instance_id or instance_id == own:
+        return
+    if own is None:
+        raise INSTANCE_NOT_FOUND(problem="none is configured here; leave it out, or start with NAMEPLATE_INSTANCE_ID")
+    raise INSTANCE_NOT_FOUND(problem="this installation has another one")
 
 
 def _guess_format(request: Request) -> Format:

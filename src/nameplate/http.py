@@ -19,6 +19,8 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nameplate.coverage import coverage_page
+from nameplate.downloads import Downloads
 from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
@@ -104,7 +106,7 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi, probes: Probes) -> ASGIApp:
+def make_app(openapi: OpenApi, probes: Probes, downloads: Downloads) -> ASGIApp:
     """Return the application: the signed OpenAPI on `/`, and what is beside it."""
 
     async def ready(_: HttpRequest) -> HttpResponse:
@@ -114,7 +116,17 @@ def make_app(openapi: OpenApi, probes: Probes) -> ASGIApp:
     async def metrics(_: HttpRequest) -> HttpResponse:
         return HttpResponse(await run_in_threadpool(probes.metrics), headers={"content-type": CONTENT_TYPE})
 
+    async def certificates(request: HttpRequest) -> HttpResponse:
+        batch = request.path_params["batch"]
+        expires, signature = (request.query_params.get(name, "") for name in ("Expires", "Signature"))
+        file = await run_in_threadpool(downloads.certificates, batch, expires, signature)
+        if file is None:
+            return PlainTextResponse("This link is not valid, or not any more. Ask for a new one.\n", 403)
+        headers = {"content-disposition": f'attachment; filename="{batch}.zip"', "cache-control": "no-store"}
+        return HttpResponse(file, media_type="application/zip", headers=headers)
+
     routes = [Route("/errors", _errors), Route("/healthz", _health), Route("/readyz", ready)]
+    routes += [Route("/coverage", _coverage), Route("/certs/{batch}.zip", certificates)]
     beside = Starlette(routes=[*routes, Route("/metrics", metrics)])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,6 +142,10 @@ async def _health(_: HttpRequest) -> HttpResponse:
 
 async def _errors(_: HttpRequest) -> HttpResponse:
     return PlainTextResponse(errors_page(), media_type="text/markdown")
+
+
+async def _coverage(_: HttpRequest) -> HttpResponse:
+    return PlainTextResponse(coverage_page(), media_type="text/markdown")
 
 
 def _read_head(scope: Scope) -> Request:

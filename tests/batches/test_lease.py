@@ -43,7 +43,7 @@ class Site:
 
     @property
     def call(self) -> Call:
-        return Call(self.registry, "Test", self.account, Role.ADMIN)
+        return Call(self.registry, "Test", self.account, Role.ADMIN, "http://127.0.0.1")
 
     def check_names(self, names: list[str]) -> int:
         """Add a batch of names, and return its number."""
@@ -56,12 +56,18 @@ class Site:
         """Add a batch of names whose devices are to be created."""
         number = self.check_names(names)
         assert self.worker(NOW).work()
-        assert self.registry.store.batches.start_creation(number, NOW)
+        self.start_creation(number)
         return number
+
+    def start_creation(self, number: int) -> None:
+        found = self.registry.store.batches.find(number)
+        assert found is not None
+        assert self.registry.store.batches.start_creation(number, found.product_id, NOW)
 
     def worker(self, now: int, iot_ids: IotIds | None = None) -> Worker:
         leases = Leases(self.registry.store, lambda: now, LEASE / 1000)
-        return Worker(self.registry.store, iot_ids or self.registry.iot_ids, lambda: now, leases)
+        registry = replace(self.registry, iot_ids=iot_ids or self.registry.iot_ids, clock=lambda: now)
+        return Worker(registry, leases)
 
     def claim(self, owner: str, now: int) -> Claim:
         [claim] = self.claims(owner, now)
@@ -163,7 +169,7 @@ def test_a_claim_on_a_check_does_not_reach_into_the_creation(site: Site) -> None
     number = site.check_names(NAMES)
     claim = site.claim("first", NOW)
     assert site.worker(NOW + LEASE).work()
-    assert site.registry.store.batches.start_creation(number, NOW)
+    site.start_creation(number)
     before = site.dump()
     with pytest.raises(LeaseLostError):
         site.finish(claim)

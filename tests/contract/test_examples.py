@@ -1,7 +1,8 @@
 """Every operation's examples, one file per Action, sent to a real server in JSON and in XML.
 
 In an example `{name}` stands for something that the fixture made, `{unique}` for a text never used before, and
-`/…/` for anything that matches.
+`/…/` for anything that matches. `before` lists calls that are made first; what one `takes` from its answer has a name
+from then on.
 """
 
 import json
@@ -102,9 +103,24 @@ def assert_elements_like(root: ET.Element, expected: list[tuple[str, Any]]) -> N
             assert_like(child.text or "", value)
 
 
+def prepare(root: Client, example: dict[str, Any], made: dict[str, str]) -> dict[str, str]:
+    """Make the calls that come first, and return every name that the example may use."""
+    names = {**made, "unique": uuid4().hex[:12]}
+    for call in example.get("before", []):
+        answer = root.call(call["action"], **fill(call["parameters"], names))
+        for name, path in call.get("takes", {}).items():
+            taken: Any = answer
+            for key in path.split("."):
+                taken = taken[key]
+            names[name] = str(taken)
+            if path == "Data.ApplyId":
+                batch.wait(root, names["product"], int(taken))
+    return names
+
+
 @pytest.mark.parametrize(("action", "example"), EXAMPLES)
 def test_in_json(action: str, example: dict[str, Any], made: dict[str, str], root: Client) -> None:
-    made = {**made, "unique": uuid4().hex[:12]}
+    made = prepare(root, example, made)
     answer = root.v1(action, method="POST", in_body=True, **fill(example["parameters"], made))
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json;charset=utf-8"
@@ -113,7 +129,7 @@ def test_in_json(action: str, example: dict[str, Any], made: dict[str, str], roo
 
 @pytest.mark.parametrize(("action", "example"), EXAMPLES)
 def test_in_xml(action: str, example: dict[str, Any], made: dict[str, str], root: Client) -> None:
-    made = {**made, "unique": uuid4().hex[:12]}
+    made = prepare(root, example, made)
     answer = root.v1(action, method="GET", in_body=False, Format=None, **fill(example["parameters"], made))
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/xml;charset=utf-8"

@@ -23,11 +23,11 @@ class Account:
         self.id = key.account_id
         self.registry = registry
         leases = Leases(registry.store, registry.clock, lease_seconds)
-        self.worker = Worker(registry.store, registry.iot_ids, registry.clock, leases)
+        self.worker = Worker(registry, leases)
 
     def call(self, action: str, **arguments: Any) -> Any:
         """Perform an operation and return its answer. Raises its refusals."""
-        call = Call(self.registry, action, self.id, Role.ADMIN)
+        call = Call(self.registry, action, self.id, Role.ADMIN, "http://127.0.0.1")
         answer = OPERATIONS[action].function(call, **arguments)
         return answer() if callable(answer) else answer
 

@@ -3,6 +3,26 @@
 Importing this package declares them all.
 """
 
-from nameplate.operations import batches, devices, products
+from nameplate.operations import (
+    batches,
+    certificates,
+    device_lists,
+    device_status,
+    devices,
+    groups,
+    imports,
+    products,
+    tags,
+)
 
-__all__ = ["batches", "devices", "products"]
+__all__ = [
+    "batches",
+    "certificates",
+    "device_lists",
+    "device_status",
+    "devices",
+    "groups",
+    "imports",
+    "products",
+    "tags",
+]

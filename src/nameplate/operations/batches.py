@@ -11,7 +11,7 @@ from nameplate.domain.batch import (
     ILLEGAL_NAME,
     ILLEGAL_NICKNAME,
     REPEATED_NAME,
-    ROWS_PER_CALL,
+    Origin,
     State,
     refuse_rows,
 )
@@ -24,9 +24,10 @@ from nameplate.errors import (
     INVALID_COUNT,
     INVALID_NAMES_LISTED,
     NO_DEVICE_NAMES,
-    TOO_MANY_NAMES,
 )
+from nameplate.operations.capacity import check_room, rows_per_call, rows_to_keep
 from nameplate.operations.parameters import ApplyId, ProductKey, check_range
+from nameplate.operations.selection import device_secret
 from nameplate.store.batches import Batch, NewBatch, RefusedName
 from nameplate.wire.operation import operation
 
@@ -61,8 +62,11 @@ def batch_check_device_names(
     if not names:
         raise NO_DEVICE_NAMES()
     token = call.token(client_token, product_key, names, nicknames)
-    if len(names) > ROWS_PER_CALL:
-        names, nicknames = _cut(call, names, nicknames)
+    earlier = call.store.client_tokens.find(token)
+    if earlier is not None:
+        return {"Data": {"ApplyId": earlier}}
+    names, nicknames = _cut(call, names, nicknames, rows_per_call(product))
+    check_room(call, product.id, len(names))
     if call.registry.name_check is NameCheck.SYNC:
         _refuse_bad_rows(names, nicknames)
     new = NewBatch(
@@ -87,8 +91,14 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
     returns the same ApplyId and registers nothing more.
     """
     product = call.product(product_key)
-    if not 1 <= count <= ROWS_PER_CALL:
-        raise INVALID_COUNT(most=ROWS_PER_CALL)
+    most = rows_per_call(product)
+    if not 1 <= count <= most:
+        raise INVALID_COUNT(most=most)
+    token = call.token(client_token, product_key, count)
+    earlier = call.store.client_tokens.find(token)
+    if earlier is not None:
+        return {"Data": {"ApplyId": earlier}}
+    check_room(call, product.id, count)
     new = NewBatch(
         id=call.store.counters.mint("batch"),
         account_id=call.account_id,
@@ -96,7 +106,7 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
         state=State.CREATE,
         total=count,
     )
-    apply_id = call.store.batches.add(new, call.token(client_token, product_key, count), call.now())
+    apply_id = call.store.batches.add(new, token, call.now())
     call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
@@ -107,15 +117,17 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
 
     May be sent again at any time after: it then changes nothing and returns the same ApplyId.
     """
-    batch = _batch(call, apply_id, product_key)
-    if not batch.is_named:
-        raise BATCH_DOES_NOT_FIT(problem="BatchRegisterDevice has started this batch already")
+    batch = find_batch(call, apply_id, product_key)
+    if batch.origin is not Origin.NAMED:
+        raise BATCH_DOES_NOT_FIT(problem="BatchRegisterDevice or BatchImportDevice has started this batch already")
     if batch.state is State.CHECK:
         raise BATCH_IS_CHECKING()
     if batch.state is State.CHECK_FAILED:
         raise BATCH_DOES_NOT_FIT(problem="the check has failed; correct the names and check them again")
-    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(apply_id, call.now()):
-        call.registry.wake()
+    if batch.state is State.CHECK_SUCCESS:
+        check_room(call, batch.product_id, batch.total)
+        if call.store.batches.start_creation(apply_id, batch.product_id, call.now()):
+            call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
 
@@ -126,7 +138,7 @@ def query_batch_register_device_status(call: Call, product_key: ProductKey, appl
     The lists are empty in every other state: page the devices with QueryPageByApplyId. `Total`, `Done` and `Failed`
     count the rows of the present step and are an addition to the vendor's fields.
     """
-    batch = _batch(call, apply_id, product_key)
+    batch = find_batch(call, apply_id, product_key)
     if batch.state in _HIDES_LISTS:
         return _status(batch, [], [])
     return lambda: _failed_status(call, batch)
@@ -140,7 +152,7 @@ def query_page_by_apply_id(call: Call, apply_id: ApplyId, page_size: int = 10, c
     """
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("CurrentPage", current_page, 1, 10**9)
-    batch = _batch(call, apply_id)
+    batch = find_batch(call, apply_id)
     total = batch.total - batch.refused if batch.state in (State.CREATE_SUCCESS, State.CREATE_FAILED) else 0
     page = {
         "Page": current_page,
@@ -152,7 +164,7 @@ def query_page_by_apply_id(call: Call, apply_id: ApplyId, page_size: int = 10, c
     return {**page, "ApplyDeviceList": {"ApplyDeviceInfo": rows}}
 
 
-def _batch(call: Call, apply_id: int, product_key: str | None = None) -> Batch:
+def find_batch(call: Call, apply_id: int, product_key: str | None = None) -> Batch:
     """Return the caller's batch; with a product key, only if it is that product's.
 
     Raises the ApplyId refusals.
@@ -179,11 +191,11 @@ def _rows(names: list[str] | None, rows: list[NamedDevice] | None) -> tuple[list
     return [row.device_name for row in rows], nicknames if any(nicknames) else None
 
 
-def _cut(call: Call, names: list[str], nicknames: list[str | None] | None) -> tuple[list[str], list[str | None] | None]:
-    if call.registry.strict:
-        raise TOO_MANY_NAMES(count=len(names), most=ROWS_PER_CALL)
-    call.warnings.append(f"{len(names)} names were sent; the last {len(names) - ROWS_PER_CALL} were left out")
-    return names[:ROWS_PER_CALL], nicknames and nicknames[:ROWS_PER_CALL]
+def _cut(
+    call: Call, names: list[str], nicknames: list[str | None] | None, most: int
+) -> tuple[list[str], list[str | None] | None]:
+    kept = rows_to_keep(call, len(names), most)
+    return names[:kept], nicknames and nicknames[:kept]
 
 
 def _refuse_bad_rows(names: list[str], nicknames: list[str | None] | None) -> None:
@@ -235,14 +247,14 @@ def _detail(row: RefusedName) -> dict[str, str]:
 
 
 def _devices(call: Call, batch: Batch, skip: int, size: int) -> list[dict[str, Any]]:
-    secrets = call.store.products.get(batch.product_id).device_secrets(call.registry.master)
+    product = call.store.products.get(batch.product_id)
     ids = call.registry.iot_ids
     first = first_id(batch.id)
     return [
         {
             "DeviceId": ids.device_id(device.id),
             "DeviceName": device.name,
-            "DeviceSecret": secrets.secret(device.id, device.generation),
+            "DeviceSecret": device_secret(call, product, device),
             "IotId": ids.iot_id(device.id),
         }
         for device in call.store.devices.page(first, first + batch.total - 1, skip, size)

@@ -1,23 +1,39 @@
-"""Devices, one at a time."""
+"""Devices: register one, look them up, name them, delete them."""
+
+from typing import NamedTuple
 
 from nameplate.call import Answer, Call
 from nameplate.domain.access import Role
+from nameplate.domain.batch import ROWS_PER_CALL
 from nameplate.domain.device import Status
-from nameplate.domain.names import is_device_name, is_nickname
+from nameplate.domain.names import is_device_name, is_nickname, is_short_nickname
+from nameplate.domain.product import AuthType
 from nameplate.errors import (
-    ACCOUNT_DENIED,
     DEVICE_NOT_FOUND,
     INVALID_DEVICE_NAME,
-    INVALID_IOT_ID,
     INVALID_NICKNAME,
-    NULL_DEVICE_NAME,
-    NULL_PRODUCT_KEY,
+    INVALID_SHORT_NICKNAME,
+    NO_DEVICE_NAMES,
+    TOO_MANY_SELECTED,
 )
 from nameplate.metrics import DEVICES_CREATED
+from nameplate.operations.capacity import check_room
 from nameplate.operations.parameters import DeviceName, ProductKey, beijing, utc
+from nameplate.operations.selection import identity, select_device
 from nameplate.store.devices import Device
 from nameplate.store.products import Product
 from nameplate.wire.operation import operation
+
+_DETAILS_PER_CALL = 100
+
+
+class DeviceNickname(NamedTuple):
+    """One row of DeviceNicknameInfo."""
+
+    iot_id: str | None = None
+    product_key: str | None = None
+    device_name: str | None = None
+    nickname: str | None = None
 
 
 @operation("RegisterDevice", role=Role.REGISTRAR)
@@ -31,33 +47,37 @@ def register_device(
     """Register one device and return its secret.
 
     Without a DeviceName one is minted: the DeviceId, the first 20 characters of the IotId. With a ClientToken the same
-    request may be sent again after a lost answer: it returns the same device.
+    request may be sent again after a lost answer: it returns the same device. A device of an X.509 product has no
+    secret but a certificate: see QueryDeviceCert.
     """
     product = call.product(product_key)
     if device_name is not None and not is_device_name(device_name):
         raise INVALID_DEVICE_NAME()
     if nickname is not None and not is_nickname(nickname):
         raise INVALID_NICKNAME()
-    number = call.store.devices.mint_id()
-    new = Device(
-        id=number,
-        product_id=product.id,
-        name=device_name or call.registry.iot_ids.device_id(number),
-        nickname=nickname,
-        status=Status.UNACTIVE,
-        generation=0,
-        created_at=call.now(),
-        activated_at=None,
-        online_at=None,
-    )
     token = call.token(client_token, product_key, device_name, nickname)
-    added = call.store.devices.add(new, token)
+    added = call.store.client_tokens.find(token)
+    if added is None:
+        check_room(call, product.id, 1)
+        number = call.store.devices.mint_id(product.id)
+        new = Device(
+            id=number,
+            product_id=product.id,
+            name=device_name or call.registry.iot_ids.device_id(number),
+            nickname=nickname,
+            status=Status.UNACTIVE,
+            generation=0,
+            created_at=call.now(),
+        )
+        is_certified = product.auth_type == AuthType.X509
+        certificates = call.registry.mint_certificates(product.key, number, [new.name]) if is_certified else []
+        added = call.store.devices.add(new, token, certificates)
+        if added == number:
+            DEVICES_CREATED.inc()
     device = call.store.devices.find(added)
     if device is None:
         raise DEVICE_NOT_FOUND()
-    if added == number:
-        DEVICES_CREATED.inc()
-    return {"Data": _identity(call, product, device)}
+    return {"Data": identity(call, product, device)}
 
 
 @operation("QueryDeviceDetail", role=Role.READER, inline=True)
@@ -71,63 +91,87 @@ def query_device_detail(
 
     `GmtCreate`, `GmtActive` and `GmtOnline` are in Beijing time (UTC+8), as the vendor's are.
     """
-    product, device = _select(call, iot_id, product_key, device_name)
-    details = {
+    product, device = select_device(call, iot_id, product_key, device_name)
+    online = {"GmtOnline": beijing(device.online_at), "UtcOnline": utc(device.online_at)}
+    return {"Data": _kind(call, product, device) | {"Owner": True} | _times(device) | online}
+
+
+@operation("QueryDeviceInfo", role=Role.READER, inline=True)
+def query_device_info(
+    call: Call,
+    iot_id: str | None = None,
+    product_key: str | None = None,
+    device_name: str | None = None,
+) -> Answer:
+    """Return what identifies one device, its secret and its nickname."""
+    return {"Data": identity(call, *select_device(call, iot_id, product_key, device_name))}
+
+
+@operation("BatchQueryDeviceDetail", role=Role.READER)
+def batch_query_device_detail(call: Call, product_key: ProductKey, device_name: list[str] | None = None) -> Answer:
+    """Return the details of up to 100 devices of one product; names that have no device are left out."""
+    product = call.product(product_key)
+    names = list(dict.fromkeys(device_name or []))
+    if not names:
+        raise NO_DEVICE_NAMES()
+    if len(names) > _DETAILS_PER_CALL:
+        raise TOO_MANY_SELECTED(count=len(names), most=_DETAILS_PER_CALL)
+    found = [call.store.devices.find_name(product.id, name) for name in names if is_device_name(name)]
+    return {"Data": {"Data": [_kind(call, product, device) | _times(device) for device in found if device]}}
+
+
+@operation("BatchUpdateDeviceNickname", role=Role.REGISTRAR)
+def batch_update_device_nickname(call: Call, device_nickname_info: list[DeviceNickname] | None = None) -> Answer:
+    """Give up to 10,000 devices nicknames, all or none; a row without a Nickname takes it away.
+
+    Unlike in other operations a nickname is 4 to 32 characters long, as on the vendor's page.
+    """
+    rows = device_nickname_info or []
+    if not rows:
+        raise NO_DEVICE_NAMES()
+    if len(rows) > ROWS_PER_CALL:
+        raise TOO_MANY_SELECTED(count=len(rows), most=ROWS_PER_CALL)
+    for place, row in enumerate(rows, 1):
+        if row.nickname and not is_short_nickname(row.nickname):
+            raise INVALID_SHORT_NICKNAME(where=f"DeviceNicknameInfo.{place}.Nickname")
+    chosen = [(select_device(call, row.iot_id, row.product_key, row.device_name)[1], row.nickname) for row in rows]
+    # Of one that is named twice the last row counts.
+    last = {device.id: (device, nickname or None) for device, nickname in chosen}
+    if not call.store.devices.rename(list(last.values()), call.now()):
+        raise DEVICE_NOT_FOUND()
+    return {}
+
+
+@operation("DeleteDevice", role=Role.REGISTRAR)
+def delete_device(
+    call: Call,
+    iot_id: str | None = None,
+    product_key: str | None = None,
+    device_name: str | None = None,
+) -> Answer:
+    """Delete a device for good, with its secret or certificate, its tags and its places in groups.
+
+    Its name may be registered again, and is another device then, with another IotId and another secret.
+    """
+    _, device = select_device(call, iot_id, product_key, device_name)
+    if not call.store.devices.delete(device):
+        raise DEVICE_NOT_FOUND()
+    return {}
+
+
+def _kind(call: Call, product: Product, device: Device) -> dict[str, object]:
+    return identity(call, product, device) | {
         "ProductName": product.name,
         "NodeType": product.node_type,
         "Status": Status(device.status).name,
         "Region": call.registry.region,
-        "Owner": True,
+    }
+
+
+def _times(device: Device) -> dict[str, str]:
+    return {
         "GmtCreate": beijing(device.created_at),
         "UtcCreate": utc(device.created_at),
         "GmtActive": beijing(device.activated_at),
         "UtcActive": utc(device.activated_at),
-        "GmtOnline": beijing(device.online_at),
-        "UtcOnline": utc(device.online_at),
     }
-    return {"Data": _identity(call, product, device) | details}
-
-
-def _select(call: Call, iot_id: str | None, product_key: str | None, device_name: str | None) -> tuple[Product, Device]:
-    """Return the device that a call selects, and its product.
-
-    Raises the selector refusals.
-    """
-    if iot_id:
-        return _by_iot_id(call, iot_id)
-    if not product_key:
-        raise NULL_PRODUCT_KEY()
-    product = call.product(product_key)
-    if not device_name:
-        raise NULL_DEVICE_NAME()
-    if not is_device_name(device_name):
-        raise INVALID_DEVICE_NAME()
-    device = call.store.devices.find_name(product.id, device_name)
-    if device is None:
-        raise DEVICE_NOT_FOUND()
-    return product, device
-
-
-def _by_iot_id(call: Call, iot_id: str) -> tuple[Product, Device]:
-    number = call.registry.iot_ids.read(iot_id)
-    if number is None:
-        raise INVALID_IOT_ID()
-    device = call.store.devices.find(number)
-    if device is None:
-        raise DEVICE_NOT_FOUND()
-    product = call.store.products.get(device.product_id)
-    if product.account_id != call.account_id:
-        raise ACCOUNT_DENIED()
-    return product, device
-
-
-def _identity(call: Call, product: Product, device: Device) -> dict[str, object]:
-    identity: dict[str, object] = {
-        "ProductKey": product.key,
-        "DeviceName": device.name,
-        "DeviceSecret": product.device_secrets(call.registry.master).secret(device.id, device.generation),
-        "IotId": call.registry.iot_ids.iot_id(device.id),
-    }
-    if device.nickname is not None:
-        identity["Nickname"] = device.nickname
-    return identity

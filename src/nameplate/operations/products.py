@@ -34,12 +34,13 @@ from nameplate.errors import (
     PRODUCT_NAME_TAKEN,
     Refusal,
 )
-from nameplate.operations.parameters import ProductKey, ProductName
+from nameplate.operations.parameters import ProductKey, ProductName, check_range
 from nameplate.store.products import Product, seal
 from nameplate.wire.operation import operation
 from nameplate.wire.params import refuse_parameter
 
 _CATEGORY_LENGTH = 64
+_PAGE_SIZE = 200
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
@@ -62,12 +63,10 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
     """Create a product and mint its ProductKey and ProductSecret.
 
     A product with a thing model (`AliyunCommodityCode=iothub_senior`) needs a DataFormat. The properties that only the
-    vendor's data processing reads (NetType, ProtocolType, CategoryKey, ValidateType) are kept and returned.
+    vendor's data processing reads (NetType, ProtocolType, CategoryKey, ValidateType) are kept and returned. Devices of
+    a product with AuthType `x509` are given a certificate each.
     """
-    if not is_product_name(product_name):
-        raise INVALID_PRODUCT_NAME()
-    if description is not None and len(description) > DESCRIPTION_LENGTH:
-        raise LONG_PRODUCT_DESCRIPTION()
+    _check_texts(product_name, description)
     if category_key is not None and len(category_key) > _CATEGORY_LENGTH:
         raise refuse_parameter(where="CategoryKey", fix=f"Send at most {_CATEGORY_LENGTH} characters.")
     if auth_type == "id2" or id2:
@@ -98,7 +97,7 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
         validation=_choose(validate_type, Validation, INVALID_VALIDATE_TYPE),
         created_at=call.now(),
     )
-    if not call.store.products.add(product):
+    if not call.store.products.add(product, call.registry.limits.products):
         raise PRODUCT_NAME_TAKEN()
     return {"ProductKey": key, "Data": _common(product, secret)}
 
@@ -117,6 +116,77 @@ def query_product(call: Call, product_key: ProductKey) -> Answer:
         "CategoryKey": product.category,
     }
     return {"Data": _present(_common(product, product.open_secret(call.registry.master)) | more)}
+
+
+@operation("QueryProductList", role=Role.READER)
+def query_product_list(
+    call: Call, current_page: int, page_size: int, aliyun_commodity_code: str | None = None
+) -> Answer:
+    """Return one page of the account's products, newest first; PageSize is 1 to 200.
+
+    With AliyunCommodityCode only those with a thing model (`iothub_senior`), or without (`iothub`).
+    """
+    check_range("CurrentPage", current_page, 1, 10**9)
+    check_range("PageSize", page_size, 1, _PAGE_SIZE)
+    commodity = None
+    if aliyun_commodity_code:
+        commodity = _choose(aliyun_commodity_code, Commodity, INVALID_COMMODITY_CODE)
+    total = call.store.products.count(call.account_id, commodity)
+    products = call.store.products.page(call.account_id, commodity, (current_page - 1) * page_size, page_size)
+    return {
+        "Data": {
+            "CurrentPage": current_page,
+            "PageSize": page_size,
+            "PageCount": -(-total // page_size),
+            "Total": total,
+            "List": {"ProductInfo": [_listed(call, product) for product in products]},
+        }
+    }
+
+
+@operation("UpdateProduct", role=Role.ADMIN)
+def update_product(
+    call: Call, product_key: ProductKey, product_name: ProductName, description: str | None = None
+) -> Answer:
+    """Rename a product, and describe it anew if Description is sent."""
+    product = call.product(product_key)
+    _check_texts(product_name, description)
+    if not call.store.products.update(product.id, product_name, description):
+        raise PRODUCT_NAME_TAKEN()
+    return {}
+
+
+@operation("DeleteProduct", role=Role.ADMIN)
+def delete_product(call: Call, product_key: ProductKey) -> Answer:
+    """Delete a product that has no devices and no batch that is being worked on; its ProductKey is never used again.
+
+    Unlike the vendor's, which documents no code for it, a product that is still in use is refused with
+    `iot.prod.DeleteProductFailed`.
+    """
+    call.store.products.delete(call.product(product_key).id, call.now())
+    return {}
+
+
+def _check_texts(name: str, description: str | None) -> None:
+    if not is_product_name(name):
+        raise INVALID_PRODUCT_NAME()
+    if description is not None and len(description) > DESCRIPTION_LENGTH:
+        raise LONG_PRODUCT_DESCRIPTION()
+
+
+def _listed(call: Call, product: Product) -> dict[str, Any]:
+    return _present(
+        {
+            "ProductKey": product.key,
+            "ProductName": product.name,
+            "NodeType": product.node_type,
+            "DataFormat": product.data_format,
+            "AuthType": product.auth_type,
+            "DeviceCount": call.store.products.count_devices(product.id),
+            "GmtCreate": product.created_at,
+            "Description": product.description,
+        }
+    )
 
 
 def _common(product: Product, secret: str) -> dict[str, Any]:

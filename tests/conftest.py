@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
@@ -38,13 +38,29 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Server]]:
+    """A server on each engine, started when it is first asked for."""
+    running: dict[str, Server] = {}
+
+    def on(engine: str) -> Server:
+        if engine not in running:
+            url = request.getfixturevalue("databases").new() if engine == "postgresql" else None
+            settings = {"database_url": url} if url else {}
+            running[engine] = Server(tmp_path_factory.mktemp("server") / "data", **settings).start()
+        return running[engine]
+
+    yield on
+    for server in running.values():
+        assert server.stop() == 0
+        assert "Traceback" not in server.log
+
+
+@pytest.fixture(scope="session")
+def server(engine: str, servers: Callable[[str], Server]) -> Server:
     """A server that tests share; each test makes products of its own."""
-    settings = {"database_url": request.getfixturevalue("databases").new()} if engine == "postgresql" else {}
-    running = Server(tmp_path_factory.mktemp("server") / "data", **settings).start()
-    yield running
-    assert running.stop() == 0
-    assert "Traceback" not in running.log
+    return servers(engine)
 
 
 @pytest.fixture

@@ -9,69 +9,40 @@ from typing import Annotated
 import typer
 
 from nameplate import server
-from nameplate.call import NameCheck
 from nameplate.cli.certificates import ca
 from nameplate.cli.database import db
 from nameplate.cli.keys import keys
-from nameplate.cli.options import (
-    DatabaseUrl,
-    DataDir,
-    Format,
-    Lease,
-    Level,
-    Workers,
-    fail,
-    option,
-    reporting,
-    settings,
-)
+from nameplate.cli.options import fail, reporting, takes_settings
 from nameplate.logs import say
 from nameplate.processes import supervise
+from nameplate.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+# What is secret comes from the environment: other users of a machine see each other's command lines.
+_SHOWN = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" not in str(field.annotation))
+_OF_A_SERVER = tuple(name for name in _SHOWN if name != "metrics_port")
+_OF_A_WORKER = (
+    *("host", "data_dir", "database_url", "workers", "lease", "metrics_port", "log_format", "log_level"),
+    *("ca_certificate", "ca_key", "certificate_days"),
+)
+
 app.add_typer(keys, name="keys")
 app.add_typer(db, name="db")
 app.add_typer(ca, name="ca")
 
 
 @app.command()
-def serve(  # noqa: PLR0913 (a setting each)
-    host: Annotated[str | None, option("host")] = None,
-    port: Annotated[int | None, option("port")] = None,
-    listen_fd: Annotated[int | None, option("listen_fd")] = None,
-    processes: Annotated[int | None, option("processes")] = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    root_access_key_id: Annotated[str | None, option("root_access_key_id")] = None,
-    region: Annotated[str | None, option("region")] = None,
-    workers: Workers = None,
-    lease: Lease = None,
-    strict: Annotated[bool | None, option("strict")] = None,
-    name_check: Annotated[NameCheck | None, option("name_check")] = None,
-    log_format: Format = None,
-    log_level: Level = None,
-) -> None:
+@takes_settings(*_OF_A_SERVER)
+def serve(chosen: Settings) -> None:
     """Serve the API until SIGTERM, with embedded workers."""
-    chosen = settings(**locals())
-    with reporting(chosen):
-        (server.serve if chosen.processes == 1 else supervise)(chosen, say)
+    (server.serve if chosen.processes == 1 else supervise)(chosen, say)
 
 
 @app.command()
-def worker(  # noqa: PLR0913 (a setting each)
-    host: Annotated[str | None, option("host")] = None,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    workers: Workers = None,
-    lease: Lease = None,
-    metrics_port: Annotated[int | None, option("metrics_port")] = None,
-    log_format: Format = None,
-    log_level: Level = None,
-) -> None:
+@takes_settings(*_OF_A_WORKER)
+def worker(chosen: Settings) -> None:
     """Work on batches until SIGTERM, beside a server with the same database."""
-    chosen = settings(**locals())
-    with reporting(chosen):
-        server.work(chosen, say)
+    server.work(chosen, say)
 
 
 @app.command()

@@ -4,8 +4,10 @@ Exit codes: 0 done, 1 refused or failed, 2 bad usage.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -16,7 +18,6 @@ from typer.models import OptionInfo
 from nameplate import logs, server
 from nameplate.call import Registry
 from nameplate.data_dir import StartError
-from nameplate.logs import LogFormat, LogLevel
 from nameplate.settings import PREFIX, Settings
 
 _USAGE: Final = 2
@@ -33,10 +34,25 @@ def option(name: str) -> OptionInfo:
 
 DataDir = Annotated[Path | None, option("data_dir")]
 DatabaseUrl = Annotated[str | None, option("database_url")]
-Workers = Annotated[int | None, option("workers")]
-Lease = Annotated[float | None, option("lease")]
-Format = Annotated[LogFormat | None, option("log_format")]
-Level = Annotated[LogLevel | None, option("log_level")]
+
+
+def takes_settings(*names: str) -> Callable[[Callable[[Settings], None]], Callable[..., None]]:
+    """Make a command of what runs with settings: it has an option for each of these, of the setting's own type."""
+    annotations = {name: Annotated[Settings.model_fields[name].annotation | None, option(name)] for name in names}  # type: ignore[operator]  # a type
+    options = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=of) for name, of in annotations.items()]
+
+    def decorate(run: Callable[[Settings], None]) -> Callable[..., None]:
+        @wraps(run)
+        def command(**given: object) -> None:
+            chosen = settings(**given)
+            with reporting(chosen):
+                run(chosen)
+
+        command.__signature__ = Signature(options)  # type: ignore[attr-defined]  # what Typer reads options from
+        command.__annotations__ = annotations
+        return command
+
+    return decorate
 
 
 @contextmanager

@@ -9,14 +9,14 @@ from tests.support.examples import (
     DIRECTORY,
     EXAMPLES,
     Example,
-    World,
+    Places,
     assert_like,
     check_effects,
     each_example,
     fill,
+    fill_parameters,
     prepare,
 )
-from tests.support.signer import Client
 
 
 def as_elements(name: str, value: Any) -> list[tuple[str, Any]]:
@@ -38,27 +38,30 @@ def assert_elements_like(root: ET.Element, expected: list[tuple[str, Any]]) -> N
 
 
 @each_example
-def test_in_json(example: Example, world: World, root: Client) -> None:
-    names = prepare(root, example, world)
-    answer = root.v1(example.action, method="POST", in_body=True, **fill(example.parameters, names))
+def test_in_json(example: Example, places: Places) -> None:
+    place = places.of(example)
+    names = prepare(example, place)
+    parameters = fill_parameters(example.parameters, names)
+    answer = place.caller(example.caller).v1(example.action, method="POST", in_body=True, **parameters)
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json;charset=utf-8"
     assert_like(answer.json, fill(example.answer, names))
-    check_effects(root, example, names)
+    check_effects(example, place, names)
 
 
 @each_example
-def test_in_xml(example: Example, world: World, root: Client) -> None:
-    names = prepare(root, example, world)
-    parameters = fill(example.parameters, names)
-    answer = root.v1(example.action, method="GET", in_body=False, Format=None, **parameters)
+def test_in_xml(example: Example, places: Places) -> None:
+    place = places.of(example)
+    names = prepare(example, place)
+    parameters = fill_parameters(example.parameters, names)
+    answer = place.caller(example.caller).v1(example.action, method="GET", in_body=False, Format=None, **parameters)
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/xml;charset=utf-8"
     document = ET.fromstring(answer.text)  # noqa: S314 (our own server's)
     assert document.tag == f"{example.action}Response"
     (_, expected), *_ = as_elements(document.tag, fill(example.answer, names))
     assert_elements_like(document, expected)
-    check_effects(root, example, names)
+    check_effects(example, place, names)
 
 
 def test_every_operation_has_examples_of_success_and_of_refusals() -> None:

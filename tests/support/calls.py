@@ -48,7 +48,7 @@ BAD: dict[str, list[tuple[str, int, str]]] = {
     ],
     "NetType": [(text, 200, FORMATTED) for text in ("", "wifi", "3", LONG)],
     "ProtocolType": [(text, 200, FORMATTED) for text in ("", "Modbus", "mqtt", LONG)],
-    "CategoryKey": [(LONG, 400, "InvalidCategoryKey")],
+    "CategoryKey": [(text, 200, "iot.prod.InvalidFormattedCatId") for text in ("k" * 65, LONG)],
     "ClientToken": [(LONG, 400, "InvalidClientToken")],
     "DeviceName": [
         ("", 200, "iot.device.NullDeviceName"),

@@ -22,6 +22,7 @@ from nameplate.domain.secrets import mint_key, mint_text
 from nameplate.errors import (
     ID2_NOT_OPEN,
     INVALID_AUTH_TYPE,
+    INVALID_CATEGORY,
     INVALID_COMMODITY_CODE,
     INVALID_DATA_FORMAT,
     INVALID_NET_TYPE,
@@ -37,7 +38,6 @@ from nameplate.errors import (
 from nameplate.operations.parameters import ProductKey, ProductName, check_range
 from nameplate.store.products import Product, seal
 from nameplate.wire.operation import operation
-from nameplate.wire.params import refuse_parameter
 
 _CATEGORY_LENGTH = 64
 _PAGE_SIZE = 200
@@ -68,7 +68,7 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
     """
     _check_texts(product_name, description)
     if category_key is not None and len(category_key) > _CATEGORY_LENGTH:
-        raise refuse_parameter(where="CategoryKey", fix=f"Send at most {_CATEGORY_LENGTH} characters.")
+        raise INVALID_CATEGORY(most=_CATEGORY_LENGTH)
     if auth_type == "id2" or id2:
         raise ID2_NOT_OPEN()
     node = _choose(node_type, NodeType, INVALID_NODE_TYPE)

@@ -124,6 +124,7 @@ class PopCorePost(PopCore):
 class NodeTea(NodeSdk, ModelSdk):
     """@alicloud/iot20180120: POST, ACS3 signatures, everything in the URL."""
 
+    name = "node"
     script = "iot20180120.mjs"
     lacks = frozenset(("InvalidDetailList", "RepeatedDeviceNameList"))
 

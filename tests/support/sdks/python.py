@@ -46,6 +46,7 @@ class _Client(Client):
 class PythonTea(ModelSdk):
     """alibabacloud-iot20180120 with ACS3 signatures, its default."""
 
+    name = "python"
     signature_algorithm: str | None = None
 
     def __init__(self, server: Server, key_id: str = ROOT_ID, secret: str = ROOT_SECRET) -> None:

@@ -38,5 +38,6 @@ class Sdk(ABC):
 class ModelSdk(Sdk):
     """An SDK that reads answers into models; what a model has no attribute for is lost."""
 
+    name: str
     raw: Body
     """The last answer as it came, before it was read into a model."""

@@ -66,7 +66,8 @@ NOT_YOURS = {"ApplyId": "iot.device.DeviceApplyIsNotFound", "GroupId": NO_GROUP,
 OF_SOMEBODY = [
     action
     for action, operation in OPERATIONS.items()
-    if {parameter.name for parameter in operation.parameters} & {"ProductKey", "ApplyId", "IotId", "GroupId", "SuperGroupId"}
+    if {parameter.name for parameter in operation.parameters}
+    & {"ProductKey", "ApplyId", "IotId", "GroupId", "SuperGroupId"}
 ]
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ def places(
 ) -> Iterator[Places]:
     """Where examples are sent to."""
 
-    def start(**settings: str) -> Server:
+    def start(**settings: Any) -> Server:
         if engine == "postgresql":
             settings["database_url"] = request.getfixturevalue("databases").new()
         return Server(tmp_path_factory.mktemp("place") / "data", **settings).start()

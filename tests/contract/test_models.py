@@ -1,8 +1,5 @@
 """Every example through the models of the vendor's SDKs: nothing is lost, and everything is as it is stored."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import cache
 from typing import Any
 
 import pytest
@@ -10,7 +7,6 @@ import pytest
 from tests.support.answers import check_stored
 from tests.support.examples import (
     Example,
-    Place,
     Places,
     assert_like,
     check_effects,
@@ -22,7 +18,6 @@ from tests.support.examples import (
 from tests.support.sdks.fields import lost, nest
 from tests.support.sdks.node import NodeTea, need_modules
 from tests.support.sdks.python import PythonTea
-from tests.support.stored import Stored, beside
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +29,9 @@ def sdk(engine: str) -> type[PythonTea | NodeTea]:
     return NodeTea
 
 
-@pytest.fixture(scope="module")
-def stored(places: Places) -> Iterator[Callable[[Place], Stored]]:
-    """What a place has stored."""
-    with ExitStack() as stack:
-        yield cache(lambda place: stack.enter_context(beside(place.server)))
-
-
 @each_example
 def test_an_answer_is_what_is_stored_and_nothing_of_it_is_lost(
-    example: Example, places: Places, sdk: type[PythonTea | NodeTea], stored: Callable[[Place], Stored]
+    example: Example, places: Places, sdk: type[PythonTea | NodeTea]
 ) -> None:
     place = places.of(example)
     names, caller = prepare(example, place), place.caller(example.caller)
@@ -53,7 +41,7 @@ def test_an_answer_is_what_is_stored_and_nothing_of_it_is_lost(
     assert_like(client.raw, fill(example.answer, names))
     assert read == without(client.raw, lost(sdk.name, example.action))
     if not example.is_refused:
-        check_stored(stored(place), example.action, parameters, client.raw)
+        check_stored(place.stored, example.action, parameters, client.raw)
     check_effects(example, place, names)
 
 

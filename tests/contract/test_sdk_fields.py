@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import json
 from importlib import resources
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def names(parameter: Parameter) -> set[str]:
 def test_every_parameter_of_the_sdk_is_read_or_excused_and_every_excuse_is_needed(action: str) -> None:
     theirs = model_paths(f"{action}Request")
     ours = {name for parameter in OPERATIONS[action].parameters for name in names(parameter)}
-    assert COMMON <= theirs
+    assert theirs >= COMMON
     assert theirs - ours - COMMON == excused("parameters that Nameplate does not read", action)
     assert ours - theirs == excused("parameters that only Nameplate has", action)
 

@@ -1,6 +1,5 @@
 """Compares an answer, field by field, with what is stored."""
 
-import json
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +19,27 @@ NOT_STORED: Final = frozenset(
     )
 )
 """What an answer may say that the database does not hold."""
+
+
+_BY_PARAMETERS: Final[dict[str, Callable[[Stored, Fields, str], Fields]]] = {
+    "GetDeviceStatus": lambda stored, asked, _: stored.device(asked),
+    "QueryDeviceCert": lambda stored, asked, _: stored.certificate(asked),
+    "QueryDeviceProp": lambda stored, asked, _: stored.props(asked),
+    "QueryDeviceStatistics": lambda stored, asked, _: stored.scope(asked),
+    "QueryBatchRegisterDeviceStatus": lambda stored, asked, path: stored.batch(asked) | stored.names(asked, path),
+    "QueryImportedDeviceByApplyId": lambda stored, asked, _: stored.batch(asked),
+}
+"""What is stored of the thing that a call's parameters name; the path says which part of the answer speaks of it."""
+
+_BY_FIELD: Final[dict[str, Callable[[Stored, Fields, Fields], Fields]]] = {
+    "ErrorMsg": lambda stored, record, asked: stored.refused(asked, record["DeviceName"]),
+    "GroupId": lambda stored, record, _: stored.group(record["GroupId"]),
+    "IotId": lambda stored, record, _: stored.device(record),
+    "DeviceName": lambda stored, record, _: stored.device(record),
+    "ProductKey": lambda stored, record, _: stored.product(record["ProductKey"]),
+    "ApplyId": lambda stored, record, _: stored.batch(record),
+}
+"""What is stored of the thing that a part of an answer names by this field; the first counts."""
 
 
 def check_stored(stored: Stored, action: str, parameters: Fields, answer: Fields) -> None:
@@ -46,30 +66,8 @@ def _expected(stored: Stored, action: str, parameters: Fields, record: Fields, p
     if action == "BatchCheckImportDevice":
         # It keeps nothing.
         return record
-    if "ErrorMsg" in record:
-        return stored.refused(parameters["ApplyId"], record["DeviceName"])
-    if "GroupId" in record:
-        return stored.group(record["GroupId"])
-    if "IotId" in record or "DeviceName" in record:
-        return stored.device(record) | (stored.beijing(record) if action in _IN_BEIJING_TIME else {})
-    if "ProductKey" in record and "ApplyId" not in parameters:
-        return stored.product(record["ProductKey"])
-    return _of_parameters(stored, action, parameters, record, path)
-
-
-def _of_parameters(stored: Stored, action: str, parameters: Fields, record: Fields, path: str) -> Fields:
-    """Return what is stored of the thing that was asked for."""
-    if action == "GetDeviceStatus":
-        return stored.device(parameters) if path else {}
-    if action == "QueryDeviceCert":
-        return stored.certificate(parameters)
-    if action == "QueryDeviceProp":
-        assert json.loads(record["Props"]) == stored.props(parameters)
-        return record
-    if action == "QueryDeviceStatistics":
-        return stored.scope(parameters)
-    if action == "QueryBatchRegisterDeviceStatus":
-        return stored.batch(parameters["ApplyId"]) | stored.names(parameters["ApplyId"], path)
-    if action == "QueryImportedDeviceByApplyId":
-        return stored.batch(parameters["ApplyId"])
-    return stored.batch(record["ApplyId"]) if "ApplyId" in record else {}
+    if action in _BY_PARAMETERS and "DeviceName" not in record:
+        return _BY_PARAMETERS[action](stored, parameters, path)
+    named = next((find for field, find in _BY_FIELD.items() if field in record), None)
+    found = {} if named is None else named(stored, record, parameters)
+    return found | stored.beijing(record) if action in _IN_BEIJING_TIME and "IotId" in record else found

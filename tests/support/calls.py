@@ -11,6 +11,7 @@ from tests.support.values import BAD, GOOD, MORE, NOT_BOOLEANS, NOT_INTEGERS, SE
 
 assert operations  # importing it declares every operation
 
+
 @dataclass(frozen=True)
 class World:
     """What an account has: a product with one batch of devices, an import, and a group."""
@@ -26,9 +27,7 @@ class World:
         """Return parameters with which a call would do what it is for."""
         scalars = [slot for slot in SCALARS if slot.action == action]
         is_selected = {"IotId", "ProductKey"} <= {slot.name for slot in scalars}
-        chosen = [
-            slot.name for slot in scalars if slot.parameter.required or (is_selected and slot.name in SELECTOR)
-        ]
+        chosen = [slot.name for slot in scalars if slot.parameter.required or (is_selected and slot.name in SELECTOR)]
         values: dict[str, str | None] = {name: self._value(action, name) for name in chosen}
         for name, value in MORE.get(action, {}).items():
             values[name] = value.format(**vars(self))
@@ -64,7 +63,7 @@ class Slot:
         """Return the parameters of one item of a list of texts or rows."""
         if self.parameter.item is str:
             return {f"{self.name}.{number}": f"never-created-{number}"}
-        values = {**{field: f"never-created-{number}" for field in self.fields}, **changes}
+        values = {**dict.fromkeys(self.fields, f"never-created-{number}"), **changes}
         return {f"{self.name}.{number}.{field}": value for field, value in values.items()}
 
     def __str__(self) -> str:

@@ -8,7 +8,9 @@ then on. `then` lists calls that show what the example has changed, with the fie
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +20,7 @@ import pytest
 from tests.support import batch
 from tests.support.server import Server
 from tests.support.signer import Client
+from tests.support.stored import Stored, beside
 
 DIRECTORY = Path(__file__).parent.parent / "examples"
 FAILING = {
@@ -82,6 +85,16 @@ class Place:
         self.root = server.root
         self.world = make_products(self.root)
         self._callers = {"root": self.root}
+        self._opened = ExitStack()
+
+    @cached_property
+    def stored(self) -> Stored:
+        """What it has stored."""
+        return self._opened.enter_context(beside(self.server))
+
+    def close(self) -> None:
+        """Let its database go."""
+        self._opened.close()
 
     def caller(self, name: str) -> Client:
         """Return a caller's client, with an access key that is made the first time."""
@@ -111,6 +124,7 @@ class Places:
     def close(self) -> None:
         """Stop what was started."""
         for name, place in self._places.items():
+            place.close()
             if name != "default":
                 assert place.server.stop() == 0
                 assert "Traceback" not in place.server.log

@@ -1,5 +1,6 @@
 """What is stored, read past the operations, in the words and formats of the wire."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -103,9 +104,10 @@ class Stored:
             "Status": 2,
         }
 
-    def props(self, chosen: Fields) -> dict[str, str]:
-        """Return a device's tags."""
-        return self._store.tags.of(self._device(chosen).id)
+    def props(self, chosen: Fields) -> Fields:
+        """Return a device's tags, as the text of an object."""
+        tags = self._store.tags.of(self._device(chosen).id)
+        return {"Props": json.dumps(dict(sorted(tags.items())), separators=(",", ":"), ensure_ascii=False)}
 
     def group(self, group_id: str) -> Fields:
         """Return a group's fields."""
@@ -128,9 +130,9 @@ class Stored:
         group_id = self._group(chosen["GroupId"]).id if "GroupId" in chosen else None
         return self.count(product_id=product_id, group_id=group_id)
 
-    def batch(self, apply_id: str | int) -> Fields:
+    def batch(self, chosen: Fields) -> Fields:
         """Return a batch's fields."""
-        found = self._store.batches.find(int(apply_id))
+        found = self._store.batches.find(int(chosen["ApplyId"]))
         assert found is not None
         return {
             "ApplyId": found.id,
@@ -141,19 +143,18 @@ class Stored:
             "Failed": found.refused,
         }
 
-    def names(self, apply_id: str | int, path: str) -> Fields:
-        """Return the names in one of the lists of a batch whose check has failed."""
-        refused = [row.name for row in self._store.batches.refused(int(apply_id))]
+    def names(self, chosen: Fields, path: str) -> Fields:
+        """Return the names in the list of a failed check's answer that is at a path."""
+        refused = [row.name for row in self._store.batches.refused(int(chosen["ApplyId"]))]
         if path == ".Data.InvalidList":
             return {"Name": refused}
-        return {"Name": [name for name in self._store.batches.names(int(apply_id)) if name not in refused]}
+        sent = self._store.batches.names(int(chosen["ApplyId"]))
+        return {"Name": [name for name in sent if name not in refused]}
 
-    def refused(self, apply_id: str | int, name: str) -> Fields:
-        """Return a row of a batch that was refused."""
-        rows = self._store.batches.refused(int(apply_id))
-        return next(
-            {"DeviceName": row.name, "NickName": row.nickname, "ErrorMsg": row.reason} for row in rows if row.name == name
-        )
+    def refused(self, chosen: Fields, name: str) -> Fields:
+        """Return a batch's row that was refused."""
+        rows = {row.name: row for row in self._store.batches.refused(int(chosen["ApplyId"]))}
+        return {"DeviceName": name, "NickName": rows[name].nickname, "ErrorMsg": rows[name].reason}
 
     def count(self, product_id: int | None = None, group_id: int | None = None) -> Fields:
         """Count devices of a product, of a group, or all."""
@@ -198,7 +199,9 @@ class Stored:
 @contextmanager
 def beside(server: Server) -> Iterator[Stored]:
     """Open a running server's database."""
-    with open_registry(Settings(data_dir=server.data_dir, database_url=server.settings.get("database_url"))) as registry:
+    with open_registry(
+        Settings(data_dir=server.data_dir, database_url=server.settings.get("database_url"))
+    ) as registry:
         yield Stored(registry)
 
 

@@ -128,10 +128,7 @@ BAD: dict[str, list[tuple[str, int, str]]] = {
     # It only selects: a name that no group can have is one that none has.
     "QueryDeviceGroupList.GroupName": [],
     "GroupDesc": [("d" * 101, 200, FORMATTED), (LONG, 200, FORMATTED)],
-    "GroupId": [
-        (text, 200, FORMATTED)
-        for text in ("x", "0" * 16, LONG, "水" * 16, "\0" * 16, "' OR 1=1 --")
-    ],
+    "GroupId": [(text, 200, FORMATTED) for text in ("x", "0" * 16, LONG, "水" * 16, "\0" * 16, "' OR 1=1 --")],
     "SuperGroupId": [(text, 200, FORMATTED) for text in ("x", "0" * 16, LONG, "\0" * 16)],
     "NodeType": [(text, 200, "iot.prod.InvalidNodeType") for text in ("2", "-1", "9" * 18)],
     "DataFormat": [(text, 200, FORMATTED) for text in ("2", "-1", "9" * 18)],

@@ -25,7 +25,7 @@ def _filled(kind: Any) -> Any:
     if get_origin(kind) is list:
         return [_filled(get_args(kind)[0])]
     if isinstance(kind, type) and issubclass(kind, TeaModel):
-        return kind(**{name: _filled(item) for name, item in get_type_hints(kind.__init__).items()})
+        return kind(**{name: _filled(item) for name, item in get_type_hints(vars(kind)["__init__"]).items()})
     return kind()
 
 

@@ -33,7 +33,7 @@ class PythonCore(Sdk):
         self._client.session.close()
 
 
-class _Client(Client):
+class _Client(Client):  # type: ignore[misc] # the SDK has no types
     """Keeps what came."""
 
     came: Body

@@ -65,6 +65,13 @@ def test_every_excuse_is_for_an_operation() -> None:
     assert {path.partition(".")[0] for listed in EXCUSES.values() for path in listed} <= set(OPERATIONS)
 
 
+@pytest.mark.parametrize("kind", ["parameters that Nameplate does not read", "fields that Nameplate does not send"])
+def test_what_is_excused_is_said_in_the_reference(kind: str) -> None:
+    for path in EXCUSES[kind]:
+        action, _, field = path.partition(".")
+        assert field.rpartition(".")[2] in OPERATIONS[action].documentation, path
+
+
 def test_the_vendors_actions_are_those_of_its_sdks() -> None:
     tree = ast.parse(inspect.getsource(client))
     called = {

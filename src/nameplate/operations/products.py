@@ -64,7 +64,8 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
 
     A product with a thing model (`AliyunCommodityCode=iothub_senior`) needs a DataFormat. The properties that only the
     vendor's data processing reads (NetType, ProtocolType, CategoryKey, ValidateType) are kept and returned. Devices of
-    a product with AuthType `x509` are given a certificate each.
+    a product with AuthType `x509` are given a certificate each. Unlike the vendor's, it does not read PublishAuto,
+    JoinPermissionId and ResourceGroupId, and refuses the NetType LORA and the AuthTypes id2 and one-party.
     """
     _check_texts(product_name, description)
     if category_key is not None and len(category_key) > _CATEGORY_LENGTH:
@@ -104,7 +105,10 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
 
 @operation("QueryProduct", role=Role.READER)
 def query_product(call: Call, product_key: ProductKey) -> Answer:
-    """Return a product's properties, its ProductSecret and how many devices it has."""
+    """Return a product's properties, its ProductSecret and how many devices it has.
+
+    Unlike the vendor's, it has no CategoryName, and ProductStatus is always DEVELOPMENT_STATUS.
+    """
     product = call.product(product_key)
     more = {
         "ProductStatus": "DEVELOPMENT_STATUS",
@@ -124,7 +128,8 @@ def query_product_list(
 ) -> Answer:
     """Return one page of the account's products, newest first; PageSize is 1 to 200.
 
-    With AliyunCommodityCode only those with a thing model (`iothub_senior`), or without (`iothub`).
+    With AliyunCommodityCode only those with a thing model (`iothub_senior`), or without (`iothub`). Unlike the
+    vendor's, it does not read ResourceGroupId.
     """
     check_range("CurrentPage", current_page, 1, 10**9)
     check_range("PageSize", page_size, 1, _PAGE_SIZE)

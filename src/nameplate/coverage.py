@@ -34,19 +34,22 @@ _NOT_COVERED: Final = (
         "DataAPI|DataSource|ForApi|Parser|Destination|Analytics|DTData|Download|UserDefineTable|TimelineTable",
     ),
     ("Thing models and scripts", "ThingModel|ThingScript|ThingTemplate|Script$"),
-    ("Properties, events, services and shadows", "Propert|Event|Service$|ServiceData|Shadow|HotStorage|Timeline|File"),
+    (
+        "Properties, events, services and shadows",
+        "Propert|Event|Things?Service|ServiceData|Shadow|HotStorage|Timeline|DeviceFile",
+    ),
     ("Rules and scenes", "Rule"),
     ("Messages, topics and subscriptions", "Pub|RRpc|Topic|Message|ConsumerGroup|Subscri|ClientId"),
     ("Gateways and their sub-devices", "Topo|SubDevice"),
     ("Moving devices to other instances and accounts", "Distribute|Provisioning|Migration"),
+    ("Vehicles, places, pictures, power stations, LoRaWAN", "Vehicle|Gis|Recognize|PowerStation|LoRa|Lora"),
     ("Jobs and tasks", "Job|Task|SchedulePeriod"),
     ("Tunnels to devices", "Tunnel"),
     ("Licenses", "License"),
     (
         "Dynamic groups; tags of products and of groups",
-        "DynamicGroup|SuperDeviceGroup|GroupTag|GroupByTags|ProductTags",
+        "DynamicGroup|SuperDeviceGroup|GroupTag|ByTags|ProductTags",
     ),
-    ("Vehicles, places and LoRaWAN", "Vehicle|Gis|PowerStation|Recognize|LoRa"),
     ("Everything else", ""),
 )
 """The vendor's other nouns, and what is in the names of their actions; the first counts."""

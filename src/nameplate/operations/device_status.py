@@ -60,7 +60,11 @@ def get_device_status(
     product_key: str | None = None,
     device_name: str | None = None,
 ) -> Answer:
-    """Return a device's status, and since when it has it, in milliseconds since 1970 UTC."""
+    """Return a device's status, and since when it has it, in milliseconds since 1970 UTC.
+
+    The vendor does not say what the Timestamp of a device is that was never connected: here it is when it was
+    registered.
+    """
     _, device = select_device(call, iot_id, product_key, device_name)
     return {"Data": {"Status": Status(device.status).name, "Timestamp": _since(device)}}
 

@@ -181,6 +181,7 @@ INVALID_COMMODITY_CODE = Refusal(
     "iot.prod.InvalidAliyunCommodityCode",
     "AliyunCommodityCode is not valid: {choices}.",
 )
+INVALID_CATEGORY = Refusal("iot.prod.InvalidFormattedCatId", "CategoryKey is longer than {most} characters.")
 INVALID_DATA_FORMAT = Refusal("iot.common.InvalidFormattedParameter", "DataFormat is not valid: {choices}.")
 MISSING_DATA_FORMAT = Refusal(
     "iot.common.InvalidFormattedParameter",

@@ -28,9 +28,10 @@ def query_device(
 ) -> Answer:
     """Return one page of a product's devices, newest first; PageSize is 1 to 200.
 
-    Each answer has a NextToken, empty on the last page. Sent with the next call instead of CurrentPage it continues
-    right after the last device of that answer, whatever was registered or deleted meanwhile, and Total stays what it
-    was. Beyond the first 10,000 devices it must be sent. Unlike the vendor's, it works for products of any size.
+    The vendor's page says 50, and that DeviceType is never returned. Each answer has a NextToken, empty on the last
+    page. Sent with the next call instead of CurrentPage it continues right after the last device of that answer,
+    whatever was registered or deleted meanwhile, and Total stays what it was. Beyond the first 10,000 devices it must
+    be sent. Unlike the vendor's, it works for products of any size.
     """
     product = call.product(product_key)
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
@@ -63,8 +64,8 @@ def query_device_by_status(
 ) -> Answer:
     """Return one page of the devices with a status, of a product or of the account, newest first.
 
-    Status is 0 (UNACTIVE), 1 (ONLINE), 3 (OFFLINE) or 8 (DISABLE); PageSize is 1 to 200. Unlike the vendor's index,
-    which is up to 10 seconds behind, this is never behind.
+    Status is 0 (UNACTIVE), 1 (ONLINE), 3 (OFFLINE) or 8 (DISABLE); PageSize is 1 to 200, the vendor's page says 50.
+    Unlike the vendor's index, which is up to 10 seconds behind, this is never behind. ResourceGroupId is not read.
     """
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("CurrentPage", current_page, 1, 10**9)

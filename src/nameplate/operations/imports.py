@@ -108,7 +108,8 @@ def batch_check_import_device(
 ) -> Answer:
     """Say which rows of an import would be refused, and why; nothing is changed.
 
-    A name that has a device already is listed under InvalidDeviceNameList. A call takes 10,000 rows.
+    A name that has a device already is listed under InvalidDeviceNameList. A call takes 10,000 rows. Unlike the
+    vendor's, any product takes imports.
     """
     product = call.product(product_key)
     refused = _refused(call, product, _rows(call, device_list))
@@ -125,9 +126,9 @@ def batch_import_device(
 ) -> Answer:
     """Register devices with the secrets that they already have; return an ApplyId.
 
-    If any row is refused, the whole call is, and lists them all. Else the batch starts in CREATE: poll
-    QueryBatchRegisterDeviceStatus until CREATE_SUCCESS. A call takes 10,000 rows. With a ClientToken the same request
-    may be sent again: it returns the same ApplyId and registers nothing more.
+    If any row is refused, the whole call is, and lists them all; the vendor does not say whether it is so there. Else
+    the batch starts in CREATE: poll QueryBatchRegisterDeviceStatus until CREATE_SUCCESS. A call takes 10,000 rows.
+    With a ClientToken the same request may be sent again: it returns the same ApplyId and registers nothing more.
     """
     product = call.product(product_key)
     rows = _rows(call, device_list)
@@ -157,7 +158,8 @@ def batch_import_device(
 def query_imported_device_by_apply_id(call: Call, apply_id: ApplyId, page_no: int, page_size: int) -> Answer:
     """Return one page of the devices that an import has created, in the order of its rows, with their secrets.
 
-    PageSize is 1 to 200. Before creation has finished the list is empty.
+    PageSize is 1 to 200, the vendor's page says 50; PageNo is 1 to 10,000. Before creation has finished the list is
+    empty.
     """
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("PageNo", page_no, 1, 10_000)
@@ -220,8 +222,9 @@ def _refuse(refused: list[RefusedImport]) -> None:
         "InvalidDetailList": {"InvalidDetailList": [_detail(one) for one in refused]}
     }
     message = refused[0].reasons[0]
-    is_about_names = any({ILLEGAL_NAME, REPEATED_NAME, TAKEN_NAME}.intersection(one.reasons) for one in refused)
-    raise (INVALID_NAMES_LISTED if is_about_names else INVALID_ROWS_LISTED)(message=message, data=data)
+    if any({ILLEGAL_NAME, REPEATED_NAME, TAKEN_NAME}.intersection(one.reasons) for one in refused):
+        raise INVALID_NAMES_LISTED(message=message, data=data)
+    raise INVALID_ROWS_LISTED(message=message, data=data)
 
 
 def _inner(name: str) -> str:

@@ -188,7 +188,9 @@ def test_a_new_key_that_was_never_used_does_not_replace_the_right_one(made: Made
     right, unused = made.key_file.read_text(), mint_key().hex() + "\n"
     made.new_key_file.write_text(unused)
     other = Made(Settings(data_dir=tmp_path / "other"))
-    mistaken = Settings(data_dir=made.settings.data_dir, database_url=f"sqlite:///{other.settings.data_dir}/nameplate.db")
+    mistaken = Settings(
+        data_dir=made.settings.data_dir, database_url=f"sqlite:///{other.settings.data_dir}/nameplate.db"
+    )
     with pytest.raises(StartError, match="is not the one"), open_registry(mistaken):
         pass
     assert made.key_file.read_text() == right

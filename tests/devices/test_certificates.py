@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from sqlalchemy import text
 
-from nameplate.downloads import Downloads
 from nameplate.domain.certificates import LINK_SECONDS
+from nameplate.downloads import Downloads
 from nameplate.operations.imports import Credentials
 from tests.support.account import Account
 

@@ -47,8 +47,8 @@ def paged(account: Account, batch: int) -> list[Credentials]:
     for page in range(1, ROWS // 200 + 1):
         answer = account.call("QueryImportedDeviceByApplyId", apply_id=batch, page_no=page, page_size=200)
         assert answer["TotalPage"] == ROWS // 200
-        for row in answer["DeviceList"]["device"]:
-            rows.append(Credentials(row["DeviceName"], row["DeviceSecret"], row.get("Sn")))
+        shown = answer["DeviceList"]["device"]
+        rows += (Credentials(row["DeviceName"], row["DeviceSecret"], row.get("Sn")) for row in shown)
     return rows
 
 

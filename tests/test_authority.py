@@ -161,15 +161,14 @@ def test_files_that_are_not_there_are_named(data_dir: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("given", ["ca_certificate", "ca_key"])
 def test_one_file_without_the_other_is_refused(data_dir: Path, tmp_path: Path, given: str) -> None:
-    settings = Settings(data_dir=data_dir, **{given: tmp_path / "ca.pem"})
+    settings = Settings(data_dir=data_dir).model_copy(update={given: tmp_path / "ca.pem"})
     with pytest.raises(StartError, match="belong together"), open_registry(settings):
         pass
 
 
 def test_ca_show_prints_the_certificate_and_a_wrong_ca_is_said_on_one_line(data_dir: Path, tmp_path: Path) -> None:
     made = make(tmp_path)
-    paths = {"ca_certificate": str(made.certificate), "ca_key": str(made.key)}
-    server = Server(data_dir, **paths)
+    server = Server(data_dir, ca_certificate=str(made.certificate), ca_key=str(made.key))
     shown = server.command("ca", "show")
     assert (shown.returncode, shown.stdout) == (0, made.certificate.read_text())
     made.key.unlink()

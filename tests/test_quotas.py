@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -103,7 +102,7 @@ def test_a_next_token_that_was_made_up_is_refused_or_harmless(server: Server, pr
         expect(answer, 200, "iot.common.InvalidPageParams")
 
 
-def test_no_answer_of_the_link_holds_a_trace(server: Server, tmp_path: Path) -> None:
+def test_no_answer_of_the_link_holds_a_trace(server: Server) -> None:
     for target in ("/certs/1.zip", "/certs/x.zip?Expires=1&Signature=%FF", "/certs/" + "9" * 400 + ".zip?Expires=1"):
         assert server.root.raw("GET", target).status == 403
     assert server.root.raw("GET", "/certs/../../etc/passwd").status == 404

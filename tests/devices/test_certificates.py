@@ -50,7 +50,7 @@ def read(account: Account, product: str, name: str) -> tuple[x509.Certificate, e
 def stored(account: Account, product: str) -> tuple[int, int]:
     """How many devices and how many certificates a product has."""
     devices = "SELECT count(*) FROM device JOIN product ON product.id = product_id WHERE key = :key"
-    certificates = f"{devices} AND device.id IN (SELECT device_id FROM certificate)"
+    certificates = devices.replace("FROM device", "FROM certificate JOIN device ON device.id = device_id")
     with account.registry.store.database.transaction() as connection:
         found = [connection.execute(text(sql), {"key": product}).scalar_one() for sql in (devices, certificates)]
     return found[0], found[1]

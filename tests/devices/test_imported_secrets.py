@@ -70,8 +70,8 @@ def check(settings: Settings, product: str, imported: dict[int, list[Credentials
 
 
 def check_over_the_wire(settings: Settings, product: str, rows: list[Credentials]) -> None:
-    more = {} if settings.database_url is None else {"database_url": settings.database_url}
-    server = Server(settings.data_dir, **more).start()
+    server = Server(settings.data_dir)
+    server.start(**({"NAMEPLATE_DATABASE_URL": settings.database_url} if settings.database_url else {}))
     with Session.of(server.root) as client:
         for row in rows:
             detail = client.call("QueryDeviceDetail", ProductKey=product, DeviceName=row.device_name)["Data"]

@@ -32,7 +32,9 @@ def status(account: Account, key: str, batch: int) -> dict[str, Any]:
 
 def shown(account: Account, batch: int, page: int = 1, size: int = 200) -> list[Credentials]:
     answer = account.call("QueryImportedDeviceByApplyId", apply_id=batch, page_no=page, page_size=size)
-    return [Credentials(row["DeviceName"], row["DeviceSecret"], row.get("Sn")) for row in answer["DeviceList"]["device"]]
+    return [
+        Credentials(row["DeviceName"], row["DeviceSecret"], row.get("Sn")) for row in answer["DeviceList"]["device"]
+    ]
 
 
 def test_devices_keep_what_they_bring(account: Account, key: str) -> None:
@@ -216,13 +218,17 @@ def test_ten_thousand_and_no_more(account: Account, key: str) -> None:
     account.work()
     assert status(account, key, batch)["Total"] == 10_000
     assert shown(account, batch, 50) == rows[9_800:10_000]
-    assert account.refusal("QueryDeviceInfo", product_key=key, device_name="pump-10000") == "iot.device.NotExistedDevice"
+    assert (
+        account.refusal("QueryDeviceInfo", product_key=key, device_name="pump-10000") == "iot.device.NotExistedDevice"
+    )
 
 
 def test_a_sealed_part_opens_for_its_batch_only(account: Account, key: str) -> None:
     """Secrets that somebody has moved to another batch are not given to its devices."""
     first, second = submit(account, key, GOOD[:1]), submit(account, key, GOOD[1:2])
-    move = "UPDATE part_names SET secrets = (SELECT secrets FROM part_names WHERE batch_id = :one) WHERE batch_id = :two"
+    move = (
+        "UPDATE part_names SET secrets = (SELECT secrets FROM part_names WHERE batch_id = :one) WHERE batch_id = :two"
+    )
     kept = "SELECT secrets FROM part_names WHERE batch_id = :two"
     with account.registry.store.database.transaction() as connection:
         right = connection.execute(text(kept), {"two": second}).scalar_one()
@@ -231,7 +237,9 @@ def test_a_sealed_part_opens_for_its_batch_only(account: Account, key: str) -> N
         account.work()
     assert account.refusal("QueryDeviceInfo", product_key=key, device_name="pump-2") == "iot.device.NotExistedDevice"
     with account.registry.store.database.transaction() as connection:
-        connection.execute(text("UPDATE part_names SET secrets = :right WHERE batch_id = :two"), {"right": right, "two": second})
+        connection.execute(
+            text("UPDATE part_names SET secrets = :right WHERE batch_id = :two"), {"right": right, "two": second}
+        )
         connection.execute(text("UPDATE part SET leased_until = 0"))
     account.work()
     assert shown(account, first) + shown(account, second) == GOOD[:2]

@@ -74,11 +74,11 @@ def test_ten_thousand_and_no_more(account: Account, key: str) -> None:
     account.call("BatchRegisterDevice", product_key=key, count=10_000)
     account.register(key, "pump-1")
     account.work()
-    page, names = None, ["pump-1"]
-    while page is None or page["NextToken"]:
-        more = {} if page is None else {"next_token": page["NextToken"]}
-        page = account.call("QueryDevice", product_key=key, page_size=200, **more)
-        names += [device["DeviceName"] for device in page["Data"]["DeviceInfo"] if device["DeviceName"] != "pump-1"]
+    token, names = None, list[str]()
+    while token != "":
+        page = account.call("QueryDevice", product_key=key, page_size=200, next_token=token)
+        names += [device["DeviceName"] for device in page["Data"]["DeviceInfo"]]
+        token = page["NextToken"]
     rows = [DeviceNickname(product_key=key, device_name=name, nickname="named") for name in names]
     assert len(rows) == 10_001
     code = account.refusal("BatchUpdateDeviceNickname", device_nickname_info=rows)

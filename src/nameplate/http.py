@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nameplate.coverage import coverage_page
+from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.downloads import Downloads
 from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
@@ -119,7 +120,10 @@ def make_app(openapi: OpenApi, probes: Probes, downloads: Downloads) -> ASGIApp:
     async def certificates(request: HttpRequest) -> HttpResponse:
         batch = request.path_params["batch"]
         expires, signature = (request.query_params.get(name, "") for name in ("Expires", "Signature"))
-        file = await run_in_threadpool(downloads.certificates, batch, expires, signature)
+        try:
+            file = await run_in_threadpool(downloads.certificates, batch, expires, signature)
+        except (RefusedError, WrongMasterKeyError):
+            return PlainTextResponse("The certificates cannot be read now. Try again.\n", 503)
         if file is None:
             return PlainTextResponse("This link is not valid, or not any more. Ask for a new one.\n", 403)
         headers = {"content-disposition": f'attachment; filename="{batch}.zip"', "cache-control": "no-store"}

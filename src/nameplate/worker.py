@@ -29,6 +29,7 @@ from nameplate.store.certificates import add_certificates
 from nameplate.store.database import NewDevices, retried
 from nameplate.store.devices import secret_owner
 from nameplate.store.parts import Claim, LeaseLostError, Turns
+from nameplate.store.tallies import count_in
 
 # Where there was something to do just now there will be more; where there was nothing for long, a look is enough.
 _SHORTEST_POLL_SECONDS: Final = 0.005
@@ -149,8 +150,10 @@ class Worker:
             taken = self._store.database.bulk.create_devices(connection, parts, self._clock())
             for claim, ordinals in zip(named, taken, strict=True):
                 self._store.parts.finish(connection, claim, [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals])
+            created = sum(part.rows for part in parts) - sum(map(len, taken))
+            count_in(connection, claims[0].product_id, created)
         self._pace.took(len(parts), time.perf_counter() - began)
-        metrics.DEVICES_CREATED.inc(sum(part.rows for part in parts) - sum(map(len, taken)))
+        metrics.DEVICES_CREATED.inc(created)
 
     def _certify(self, claim: Claim) -> None:
         """Create the devices of a part with a certificate each, or none of them."""
@@ -168,7 +171,9 @@ class Worker:
             refused |= dict.fromkeys(taken, TAKEN_NAME)
             rows = [RefusedRow(ordinal, reason) for ordinal, reason in refused.items()]
             self._store.parts.finish(connection, claim, rows)
-        metrics.DEVICES_CREATED.inc(0 if taken else part.rows)
+            created = 0 if taken else part.rows
+            count_in(connection, claim.product_id, created)
+        metrics.DEVICES_CREATED.inc(created)
 
     def _name(self, claim: Claim) -> Claim:
         """Mint the names of a part that was sent without."""

@@ -92,5 +92,9 @@ class Server:
 
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `nameplate keys …` on its data directory."""
-        command = [*self.program, "keys", *arguments, "--data-dir", str(self.data_dir)]
+        return self.command("keys", *arguments)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `nameplate …` on its data directory."""
+        command = [*self.program, *arguments, "--data-dir", str(self.data_dir)]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)

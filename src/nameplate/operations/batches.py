@@ -25,7 +25,7 @@ from nameplate.errors import (
     INVALID_NAMES_LISTED,
     NO_DEVICE_NAMES,
 )
-from nameplate.operations.capacity import check_room, rows_per_call, rows_to_keep
+from nameplate.operations.capacity import foresee_room, rows_per_call, rows_to_keep
 from nameplate.operations.parameters import ApplyId, ProductKey, check_range
 from nameplate.operations.selection import device_secret
 from nameplate.store.batches import Batch, NewBatch, RefusedName
@@ -67,7 +67,7 @@ def batch_check_device_names(
     if earlier is not None:
         return {"Data": {"ApplyId": earlier}}
     names, nicknames = _cut(call, names, nicknames, rows_per_call(product))
-    check_room(call, product.id, len(names))
+    foresee_room(call, product.id, len(names))
     if call.registry.name_check is NameCheck.SYNC:
         _refuse_bad_rows(names, nicknames)
     new = NewBatch(
@@ -99,7 +99,6 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
     earlier = call.store.client_tokens.find(token)
     if earlier is not None:
         return {"Data": {"ApplyId": earlier}}
-    check_room(call, product.id, count)
     new = NewBatch(
         id=call.store.counters.mint("batch"),
         account_id=call.account_id,
@@ -107,7 +106,7 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
         state=State.CREATE,
         total=count,
     )
-    apply_id = call.store.batches.add(new, token, call.now())
+    apply_id = call.store.batches.add(new, token, call.now(), call.registry.limits.devices)
     call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
@@ -126,10 +125,10 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
         raise BATCH_IS_CHECKING()
     if batch.state is State.CHECK_FAILED:
         raise BATCH_DOES_NOT_FIT(problem="the check has failed; correct the names and check them again")
-    if batch.state is State.CHECK_SUCCESS:
-        check_room(call, batch.product_id, batch.total)
-        if call.store.batches.start_creation(apply_id, batch.product_id, call.now()):
-            call.registry.wake()
+    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(
+        batch, call.now(), call.registry.limits.devices
+    ):
+        call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
 

@@ -16,6 +16,7 @@ from nameplate.wire.operation import operation
 _PAGE_SIZE = 200
 _MOST_SKIPPED = 10_000
 _DEVICE_ID_LENGTH = 20
+_TOTAL_LENGTH = 18
 
 
 @operation("QueryDevice", role=Role.READER)
@@ -43,9 +44,9 @@ def query_device(
         before, skip = MAX_ID, (current_page - 1) * page_size
         if skip + page_size > _MOST_SKIPPED:
             raise NEXT_TOKEN_NEEDED(most=_MOST_SKIPPED)
-        total = call.store.products.count_devices(product.id)
+        total = call.store.tallies.of_product(product.id)
     # One more tells whether there is another page.
-    found = call.store.device_lists.newest(product.id, before, skip, page_size + 1)
+    found = call.store.device_lists.newest(Scope(call.account_id, product.id), before, skip, page_size + 1)
     page = found[:page_size]
     return {
         **paging(current_page, page_size, total),
@@ -105,7 +106,7 @@ def _token(call: Call, last: Device, total: int) -> str:
 def _read_token(call: Call, token: str) -> tuple[int, int]:
     device_id, total = token[:_DEVICE_ID_LENGTH], token[_DEVICE_ID_LENGTH:]
     last = call.registry.iot_ids.read_device_id(device_id)
-    if last is None or not (total.isascii() and total.isdecimal()) or len(total) > _DEVICE_ID_LENGTH:
+    if last is None or not (total.isascii() and total.isdecimal()) or len(total) > _TOTAL_LENGTH:
         raise INVALID_NEXT_TOKEN()
     return last, int(total)
 

@@ -17,7 +17,6 @@ from nameplate.errors import (
     TOO_MANY_SELECTED,
 )
 from nameplate.metrics import DEVICES_CREATED
-from nameplate.operations.capacity import check_room
 from nameplate.operations.parameters import DeviceName, ProductKey, beijing, utc
 from nameplate.operations.selection import identity, select_device
 from nameplate.store.devices import Device
@@ -59,7 +58,6 @@ def register_device(
     token = call.token(client_token, product_key, device_name, nickname)
     added = call.store.client_tokens.find(token)
     if added is None:
-        check_room(call, product.id, 1)
         number = call.store.devices.mint_id(product.id)
         new = Device(
             id=number,
@@ -72,7 +70,7 @@ def register_device(
         )
         is_certified = product.auth_type == AuthType.X509
         certificates = call.registry.mint_certificates(product.key, number, [new.name]) if is_certified else []
-        added = call.store.devices.add(new, token, certificates)
+        added = call.store.devices.add(new, token, certificates, call.registry.limits.devices)
         if added == number:
             DEVICES_CREATED.inc()
     device = call.store.devices.find(added)

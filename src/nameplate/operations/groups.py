@@ -151,7 +151,7 @@ def query_device_list_by_device_group(call: Call, group_id: str, page_size: int 
     check_range("PageSize", page_size, 1, _DEVICES_PER_PAGE)
     check_range("CurrentPage", current_page, 1, 10**9)
     group = find_group(call, group_id)
-    total, _, _ = call.store.groups.count(group)
+    total = call.store.groups.size(group)
     numbers = call.store.groups.members(group, (current_page - 1) * page_size, page_size)
     devices = [simple_device(call, number) for number in numbers]
     listed = [device for device in devices if device is not None]

@@ -37,7 +37,7 @@ from nameplate.errors import (
 )
 from nameplate.metrics import DEVICES_CREATED
 from nameplate.operations.batches import find_batch
-from nameplate.operations.capacity import check_room, rows_to_keep
+from nameplate.operations.capacity import rows_to_keep
 from nameplate.operations.parameters import ApplyId, DeviceName, ProductKey, check_range
 from nameplate.operations.selection import device_secret, identity
 from nameplate.store.batches import NewBatch
@@ -83,7 +83,6 @@ def import_device(  # noqa: PLR0913, PLR0917 (the wire has this many parameters)
     earlier = call.store.client_tokens.find(token)
     if earlier is not None:
         return _imported(call, product, earlier)
-    check_room(call, product.id, 1)
     number = call.store.devices.mint_id(product.id)
     new = Device(
         id=number,
@@ -96,7 +95,7 @@ def import_device(  # noqa: PLR0913, PLR0917 (the wire has this many parameters)
         sn=sn or None,
         secret=call.registry.master.seal(device_secret.encode(), secret_owner(number)),
     )
-    added = call.store.devices.add(new, token)
+    added = call.store.devices.add(new, token, most=call.registry.limits.devices)
     if added == number:
         DEVICES_CREATED.inc()
     return _imported(call, product, added)
@@ -137,7 +136,6 @@ def batch_import_device(
     if earlier is not None:
         return {"Data": {"ApplyId": earlier}}
     _refuse(_refused(call, product, rows))
-    check_room(call, product.id, len(rows))
     new = NewBatch(
         id=call.store.counters.mint("batch"),
         account_id=call.account_id,
@@ -149,7 +147,7 @@ def batch_import_device(
         secrets=[row.secret for row in rows],
         seal=call.registry.master.seal,
     )
-    apply_id = call.store.batches.add(new, token, call.now())
+    apply_id = call.store.batches.add(new, token, call.now(), call.registry.limits.devices)
     call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 

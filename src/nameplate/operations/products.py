@@ -113,7 +113,7 @@ def query_product(call: Call, product_key: ProductKey) -> Answer:
     product = call.product(product_key)
     more = {
         "ProductStatus": "DEVELOPMENT_STATUS",
-        "DeviceCount": call.store.products.count_devices(product.id),
+        "DeviceCount": call.store.tallies.of_product(product.id),
         "GmtCreate": product.created_at,
         "NetType": NET_TYPE_NUMBERS[NetType(product.net_type)],
         "ValidateType": product.validation,
@@ -188,7 +188,7 @@ def _listed(call: Call, product: Product) -> dict[str, Any]:
             "NodeType": product.node_type,
             "DataFormat": product.data_format,
             "AuthType": product.auth_type,
-            "DeviceCount": call.store.products.count_devices(product.id),
+            "DeviceCount": call.store.tallies.of_product(product.id),
             "GmtCreate": product.created_at,
             "Description": product.description,
         }

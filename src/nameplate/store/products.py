@@ -86,8 +86,6 @@ class Products:
         page = every.where(own).order_by(product.c.id.desc()).limit(bindparam("size")).offset(bindparam("skip"))
         self._page = database.prepare(page)
         self._total = database.prepare(select(func.count()).select_from(product).where(own))
-        counted = select(func.count()).select_from(device).where(device.c.product_id == bindparam("product_id"))
-        self._count = database.prepare(counted)
 
     def add(self, new: Product, most: int | None = None) -> bool:
         """Add a product; False if its account has one of this name.
@@ -153,11 +151,6 @@ class Products:
         row = self._get.row(product_id=product_id)
         assert row is not None
         return Product(*row)
-
-    def count_devices(self, product_id: int) -> int:
-        """Return how many devices a product has."""
-        row = self._count.row(product_id=product_id)
-        return 0 if row is None else int(row[0])
 
 
 def _count_own(connection: Connection, account_id: int) -> int:

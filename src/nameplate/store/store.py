@@ -28,6 +28,7 @@ from nameplate.store.nonces import Nonces
 from nameplate.store.parts import Parts
 from nameplate.store.products import Products
 from nameplate.store.tags import Tags
+from nameplate.store.tallies import Tallies
 from nameplate.store.workers import Workers
 
 _NONCES: Final = "nonces.db"
@@ -54,11 +55,12 @@ class Store:
         self.installation = Installation(self.database)
         self.access_keys = AccessKeys(self.database, self.counters)
         self.products = Products(self.database)
+        self.tallies = Tallies(self.database)
         self.tags = Tags(self.database)
         self.groups = Groups(self.database)
         self.certificates = DeviceCertificates(self.database)
         self.devices = Devices(self.database, self.counters, (self.tags, self.groups, self.certificates))
-        self.device_lists = DeviceLists(self.database)
+        self.device_lists = DeviceLists(self.database, self.tallies)
         self.client_tokens = ClientTokens(self.database)
         self.batches = Batches(self.database)
         self.parts = Parts(self.database)

@@ -4,7 +4,7 @@ Times are milliseconds since 1970 UTC; ids are assigned by the application (see 
 """
 
 from nameplate.store.schema.batches import batch, part, part_names, refusal
-from nameplate.store.schema.devices import block, certificate, device, product
+from nameplate.store.schema.devices import block, certificate, device, product, tally
 from nameplate.store.schema.installation import (
     access_key,
     account,
@@ -37,5 +37,6 @@ __all__ = [
     "product",
     "refusal",
     "tag",
+    "tally",
     "worker",
 ]

@@ -79,6 +79,15 @@ block: Final = Table(
     comment="Numbers, beside those of batches, that ids of a product's devices begin with: of ones registered singly.",
 )
 
+tally: Final = Table(
+    "tally",
+    metadata,
+    Column("product_id", Integer, ForeignKey("product.id"), primary_key=True, autoincrement=False),
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    Column("devices", BigInteger, nullable=False),
+    comment="How many devices a product has: the sum over its slots.",
+)
+
 certificate: Final = Table(
     "certificate",
     metadata,

@@ -18,6 +18,7 @@ from nameplate.authority import certificates
 from nameplate.call import Limits, Quotas, Registry
 from nameplate.data_dir import StartError, database_url, master_key, prepare
 from nameplate.domain.device import IotIds
+from nameplate.domain.pace import Pace
 from nameplate.domain.rates import Rates
 from nameplate.downloads import Downloads
 from nameplate.errors import REQUEST_TOO_LARGE
@@ -79,7 +80,8 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 def make_workers(registry: Registry, settings: Settings, count: int) -> Workers:
     """Return workers on this registry's batches, not started."""
     leases = Leases(registry.store, registry.clock, settings.lease)
-    return Workers([Worker(registry, leases) for _ in range(count)], leases)
+    pace = Pace(registry.store.database.bulk.most_parts)
+    return Workers([Worker(registry, leases, pace) for _ in range(count)], leases)
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:

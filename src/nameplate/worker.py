@@ -42,14 +42,15 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One thread's work on batches."""
 
-    def __init__(self, registry: Registry, leases: Leases) -> None:
+    def __init__(self, registry: Registry, leases: Leases, pace: Pace | None = None) -> None:
+        """Work on a registry's batches; workers of one process share their leases and their pace."""
         self._registry = registry
         self._store = registry.store
         self._iot_ids = registry.iot_ids
         self._clock = registry.clock
         self._leases = leases
         self._turns = Turns()
-        self._pace = Pace(registry.store.database.bulk.most_parts)
+        self._pace = pace or Pace(registry.store.database.bulk.most_parts)
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
@@ -92,7 +93,10 @@ class Worker:
         if flow is None:
             return False
         owner = f"{self._leases.name}:{uuid4().hex}"
-        claims = self._store.parts.claim(owner, flow, now, now + self._leases.milliseconds, self._pace.parts)
+        until, most = now + self._leases.milliseconds, self._pace.parts(now)
+        claims = self._store.parts.claim(owner, flow, now, until, most)
+        if claims:
+            self._pace.met(sum(claim.rows for claim in claims), now)
         with self._leases.held(claims):
             # In order: a name that one part creates is taken for the check of the next.
             for step, together in groupby(claims, key=attrgetter("step")):
@@ -150,9 +154,10 @@ class Worker:
             taken = self._store.database.bulk.create_devices(connection, parts, self._clock())
             for claim, ordinals in zip(named, taken, strict=True):
                 self._store.parts.finish(connection, claim, [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals])
-            created = sum(part.rows for part in parts) - sum(map(len, taken))
+            rows = sum(part.rows for part in parts)
+            created = rows - sum(map(len, taken))
             count_in(connection, claims[0].product_id, created)
-        self._pace.took(len(parts), time.perf_counter() - began)
+        self._pace.took(rows, time.perf_counter() - began)
         metrics.DEVICES_CREATED.inc(created)
 
     def _certify(self, claim: Claim) -> None:

@@ -33,7 +33,7 @@ from nameplate.store.tallies import count_in
 
 # Where there was something to do just now there will be more; where there was nothing for long, a look is enough.
 _SHORTEST_POLL_SECONDS: Final = 0.005
-_LONGEST_POLL_SECONDS: Final = 0.2
+_LONGEST_POLL_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)

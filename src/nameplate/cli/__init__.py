@@ -10,6 +10,7 @@ import typer
 
 from nameplate import server
 from nameplate.call import NameCheck
+from nameplate.cli.brokers import brokers
 from nameplate.cli.certificates import ca
 from nameplate.cli.database import db
 from nameplate.cli.keys import keys
@@ -25,6 +26,7 @@ from nameplate.cli.options import (
     reporting,
     settings,
 )
+from nameplate.cli.products import products
 from nameplate.logs import say
 from nameplate.processes import supervise
 
@@ -32,6 +34,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 app.add_typer(keys, name="keys")
 app.add_typer(db, name="db")
 app.add_typer(ca, name="ca")
+app.add_typer(products, name="products")
+app.add_typer(brokers, name="brokers")
 
 
 @app.command()

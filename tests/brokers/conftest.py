@@ -10,9 +10,8 @@ from tests.support.signer import Client
 
 @pytest.fixture
 def hooks(server: Server) -> Iterator[Hooks]:
-    asking = Hooks(server.port)
-    yield asking
-    asking.close()
+    with Hooks(server.port) as asking:
+        yield asking
 
 
 @pytest.fixture

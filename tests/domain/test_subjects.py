@@ -18,6 +18,7 @@ LIGHT = Subject("a1BwAGVabcd", "light1", "0123456789abcdefghij000100")
         "SERIALNUMBER=0123456789abcdefghij000100,CN=light1,O=a1BwAGVabcd",
         "O = a1BwAGVabcd, CN = light1, serialNumber = 0123456789abcdefghij000100",
         "/O=a1BwAGVabcd/CN=light1/serialNumber=0123456789abcdefghij000100",
+        "organizationName=a1BwAGVabcd,commonName=light1,serialNumber=0123456789abcdefghij000100",
         "2.5.4.10=a1BwAGVabcd,2.5.4.3=light1,2.5.4.5=0123456789abcdefghij000100",
     ],
 )

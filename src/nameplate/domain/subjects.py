@@ -9,8 +9,10 @@ from nameplate.domain.certificates import Subject
 _PART: Final = re.compile(r"\s*([A-Za-z0-9.]+)\s*=\s*([A-Za-z0-9\-_@.:]+)\s*")
 _NAMES: Final = {
     "o": "product_key",
+    "organizationname": "product_key",
     "2.5.4.10": "product_key",
     "cn": "device_name",
+    "commonname": "device_name",
     "2.5.4.3": "device_name",
     "serialnumber": "iot_id",
     "2.5.4.5": "iot_id",

@@ -91,6 +91,13 @@ def test_who_may_not_connect_is_refused_and_let_in_again_when_enabled(site: Site
     assert works(device, site.broker.port)
     site.root.call("DeleteDevice", **names)
     assert is_refused(device, site.broker.port)
+    lines = [line for line in site.server.log.splitlines() if device.name in line]
+    assert [word for word in ("wrong-secret", "disabled", "allowed") if any(f"={word} " in line for line in lines)] == [
+        "wrong-secret",
+        "disabled",
+        "allowed",
+    ]
+    assert "outcome=unknown" in site.server.log
 
 
 @needs_linkkit

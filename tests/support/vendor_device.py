@@ -14,7 +14,7 @@ _PYTHON: Final = Path(sys.prefix) / "linkkit/bin/python"
 _DEVICE: Final = Path(__file__).parent / "vendor_device_program.py"
 _PATIENCE: Final = 30
 # It says nothing when it is refused and tries again.
-_REFUSED_SECONDS: Final = 4
+_REFUSED_SECONDS: Final = 2.5
 
 needs_linkkit = pytest.mark.skipif(not _PYTHON.exists(), reason="the vendor's device SDK is not there: make test")
 

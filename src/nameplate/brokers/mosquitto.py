@@ -50,7 +50,7 @@ class _Entry(NamedTuple):
     """What the files have of one device."""
 
     password: str
-    access: tuple[str, ...]
+    access: list[str]
 
 
 class Mosquitto:
@@ -76,7 +76,7 @@ class Mosquitto:
         changed = [
             name
             for name, entry in wanted.items()
-            if name in there and (passwords.get(name), access.get(name)) != (entry.password, entry.access)
+            if name in there and (passwords.get(name), access.get(name)) != ([entry.password], entry.access)
         ]
         return Drift(
             [name for name in wanted if name not in there],
@@ -102,7 +102,7 @@ class Mosquitto:
             if ":" in name:
                 self.left_out.append(name)
                 continue
-            access = tuple(f"topic {_ACCESS[action]} {text}" for action, text in own_filters(device.identity))
+            access = [f"topic {_ACCESS[action]} {text}" for action, text in own_filters(device.identity)]
             yield name, _Entry(self._hash(name, device.open_secret(self._registry.master)), access)
 
     def _devices(self) -> Iterator[Applicant]:
@@ -125,15 +125,21 @@ class Mosquitto:
         identity = read_username(name)
         return identity is not None and identity.product_key in self._keys
 
-    def _own_passwords(self, text: str) -> Mapping[str, str]:
-        pairs = (line.partition(":") for line in text.splitlines())
-        return {name: password for name, _, password in pairs if self._is_own(name)}
+    def _own_passwords(self, text: str) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for line in text.splitlines():
+            name, _, password = line.partition(":")
+            if self._is_own(name):
+                found.setdefault(name, []).append(password)
+        return found
 
-    def _own_sections(self, text: str) -> Mapping[str, tuple[str, ...]]:
-        found = _sections(text)
-        return {
-            name: tuple(filter(None, lines[1:])) for name, lines in found if name is not None and self._is_own(name)
-        }
+    def _own_sections(self, text: str) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, lines in _sections(text):
+            if name is not None and self._is_own(name):
+                # Mosquitto puts the sections of one user together.
+                found.setdefault(name, []).extend(filter(None, lines[1:]))
+        return found
 
 
 def _sections(text: str) -> list[tuple[str | None, list[str]]]:

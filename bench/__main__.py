@@ -11,6 +11,7 @@ from typing import Final
 from rich.console import Console
 
 from bench import (
+    brokers,
     creation,
     cycle,
     fairness,
@@ -34,6 +35,7 @@ from bench.sites import Sites
 _MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "wire": wire.measure,
     "queries": queries.measure,
+    "brokers": brokers.measure,
     "mixed": mixed.measure,
     "registration": registration.measure,
     "creation": creation.measure,

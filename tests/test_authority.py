@@ -169,10 +169,10 @@ def test_one_file_without_the_other_is_refused(data_dir: Path, tmp_path: Path, g
 def test_ca_show_prints_the_certificate_and_a_wrong_ca_is_said_on_one_line(data_dir: Path, tmp_path: Path) -> None:
     made = make(tmp_path)
     server = Server(data_dir, ca_certificate=str(made.certificate), ca_key=str(made.key))
-    shown = server.command("ca", "show")
+    shown = server.run("ca", "show")
     assert (shown.returncode, shown.stdout) == (0, made.certificate.read_text())
     made.key.unlink()
-    failed = server.command("ca", "show")
+    failed = server.run("ca", "show")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr.count("\n") == 1
     assert failed.stderr.startswith("nameplate: The CA cannot be read: ")

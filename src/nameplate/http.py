@@ -25,6 +25,8 @@ from nameplate.downloads import Downloads
 from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
+from nameplate.http_hooks import HookApp
+from nameplate.http_messages import read_head, send_response
 from nameplate.http_protocol import IS_WHOLE
 from nameplate.metrics import CONTENT_TYPE
 from nameplate.probes import Probes
@@ -50,7 +52,7 @@ class OpenApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        head = _read_head(scope)
+        head = read_head(scope)
         try:
             response = await self._answer(head, receive, is_whole=IS_WHOLE in scope)
         except RefusedError as refused:
@@ -62,7 +64,7 @@ class OpenApi:
         except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
             _log.exception("A call could not be answered.")
             response = self._gateway.refuse(head, INTERNAL_ERROR())
-        await _send(response, send)
+        await send_response(response, send)
 
     def close(self) -> None:
         """Let the calls that run be finished."""
@@ -107,8 +109,8 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi, probes: Probes, downloads: Downloads) -> ASGIApp:
-    """Return the application: the signed OpenAPI on `/`, and what is beside it."""
+def make_app(openapi: OpenApi, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:
+    """Return the application: the signed OpenAPI on `/`, brokers' hooks, and what is beside them."""
 
     async def ready(_: HttpRequest) -> HttpResponse:
         found = await run_in_threadpool(probes.readiness)
@@ -135,7 +137,8 @@ def make_app(openapi: OpenApi, probes: Probes, downloads: Downloads) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # A router and two layers of middleware cost as much as reading a batch's state.
-        await (openapi if scope["path"] == "/" else beside)(scope, receive, send)
+        path = scope["path"]
+        await (openapi if path == "/" else hooks if hooks.serves(path) else beside)(scope, receive, send)
 
     return app
 
@@ -150,19 +153,3 @@ async def _errors(_: HttpRequest) -> HttpResponse:
 
 async def _coverage(_: HttpRequest) -> HttpResponse:
     return PlainTextResponse(coverage_page(), media_type="text/markdown")
-
-
-def _read_head(scope: Scope) -> Request:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    return Request(scope["method"], scope["query_string"], headers, b"")
-
-
-async def _send(response: Response, send: Send) -> None:
-    headers = {
-        "content-type": response.content_type,
-        "content-length": str(len(response.body)),
-        **response.headers,
-    }
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": raw})
-    await send({"type": "http.response.body", "body": response.body})

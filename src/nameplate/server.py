@@ -15,6 +15,9 @@ from prometheus_client import start_http_server
 from starlette.types import ASGIApp
 
 from nameplate.authority import certificates
+from nameplate.brokers.hooks import Hooks
+from nameplate.brokers.presence import Presence
+from nameplate.brokers.protection import Protection
 from nameplate.call import Limits, Quotas, Registry
 from nameplate.data_dir import StartError, database_url, master_key, prepare
 from nameplate.domain.device import IotIds
@@ -25,6 +28,7 @@ from nameplate.errors import REQUEST_TOO_LARGE
 from nameplate.gateway import Gateway
 from nameplate.http import OpenApi, make_app
 from nameplate.http_body import MAX_BYTES
+from nameplate.http_hooks import HookApp
 from nameplate.http_protocol import bounded_protocol
 from nameplate.leases import Leases
 from nameplate.probes import Probes
@@ -94,13 +98,23 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         workers = make_workers(registry, settings, settings.workers)
         gateway = Gateway(replace(registry, wake=workers.wake))
         openapi = OpenApi(gateway)
+        presence = Presence(registry.store.connections)
+        hooks = HookApp(Hooks(registry, presence, _protection(settings)))
         sys.setswitchinterval(_SWITCH_SECONDS)
         workers.start()
+        presence.start()
         try:
-            _run(make_app(openapi, Probes(registry), Downloads(registry)), gateway, listener, say)
+            _run(make_app(openapi, hooks, Probes(registry), Downloads(registry)), gateway, listener, say)
         finally:
             openapi.close()
+            hooks.close()
+            presence.close()
             workers.stop()
+
+
+def _protection(settings: Settings) -> Protection:
+    secret = settings.broker_secret
+    return Protection(None if secret is None else secret.get_secret_value())
 
 
 def announce_root_key(settings: Settings, registry: Registry, say: Callable[[str], None]) -> None:

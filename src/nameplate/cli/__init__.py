@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from nameplate import server
+from nameplate.cli.brokers import brokers
 from nameplate.cli.certificates import ca
 from nameplate.cli.database import db
 from nameplate.cli.keys import keys
 from nameplate.cli.options import fail, reporting, takes_settings
+from nameplate.cli.products import products
 from nameplate.logs import say
 from nameplate.processes import supervise
 from nameplate.settings import Settings
@@ -29,6 +31,8 @@ _OF_A_WORKER = (
 app.add_typer(keys, name="keys")
 app.add_typer(db, name="db")
 app.add_typer(ca, name="ca")
+app.add_typer(products, name="products")
+app.add_typer(brokers, name="brokers")
 
 
 @app.command()

@@ -11,12 +11,16 @@ from sqlalchemy.exc import DBAPIError
 
 from nameplate.errors import RefusedError
 from nameplate.store.access_keys import AccessKeys
+from nameplate.store.applicants import Applicants
 from nameplate.store.batches import Batches
 from nameplate.store.certificates import DeviceCertificates
 from nameplate.store.client_tokens import ClientTokens
+from nameplate.store.connections import ConnectionTable
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database, UnusableDatabaseError
+from nameplate.store.device_access import DeviceAccess
 from nameplate.store.device_lists import DeviceLists
+from nameplate.store.device_tokens import DeviceTokens
 from nameplate.store.devices import Devices
 from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
 from nameplate.store.engines.postgresql_nonces import PostgresNonces
@@ -59,7 +63,12 @@ class Store:
         self.tags = Tags(self.database)
         self.groups = Groups(self.database)
         self.certificates = DeviceCertificates(self.database)
-        self.devices = Devices(self.database, self.counters, (self.tags, self.groups, self.certificates))
+        self.applicants = Applicants(self.database)
+        self.connections = ConnectionTable(self.database)
+        self.device_access = DeviceAccess(self.database)
+        self.device_tokens = DeviceTokens(self.database)
+        beside = (self.tags, self.groups, self.certificates, self.connections, self.device_tokens)
+        self.devices = Devices(self.database, self.counters, beside)
         self.device_lists = DeviceLists(self.database, self.tallies)
         self.client_tokens = ClientTokens(self.database)
         self.batches = Batches(self.database)

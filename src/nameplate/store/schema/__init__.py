@@ -4,6 +4,7 @@ Times are milliseconds since 1970 UTC; ids are assigned by the application (see 
 """
 
 from nameplate.store.schema.batches import batch, part, part_names, refusal
+from nameplate.store.schema.brokers import connection, device_token, topic_rule
 from nameplate.store.schema.devices import block, certificate, device, product, tally
 from nameplate.store.schema.installation import (
     access_key,
@@ -24,9 +25,11 @@ __all__ = [
     "block",
     "certificate",
     "client_token",
+    "connection",
     "counter",
     "device",
     "device_group",
+    "device_token",
     "group_member",
     "installation",
     "metadata",
@@ -38,5 +41,6 @@ __all__ = [
     "refusal",
     "tag",
     "tally",
+    "topic_rule",
     "worker",
 ]

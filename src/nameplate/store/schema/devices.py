@@ -32,6 +32,13 @@ product: Final = Table(
     Column("validation", SmallInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger, comment="its batches stay, its key is never used again"),
+    Column(
+        "dynamic_registration",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="whether its devices may fetch their secrets",
+    ),
     Index(
         "product_name",
         "account_id",

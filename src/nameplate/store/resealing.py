@@ -11,7 +11,7 @@ from nameplate.store.certificates import key_owner
 from nameplate.store.database import Database
 from nameplate.store.devices import secret_owner
 from nameplate.store.installation import PREVIOUS_MASTER_KEY
-from nameplate.store.schema import access_key, certificate, device, installation, part_names, product
+from nameplate.store.schema import access_key, certificate, device, installation, part_names, product, webhook
 
 _ROWS_AT_ONCE: Final = 10_000
 
@@ -34,6 +34,7 @@ _SEALED: Final = (
     _Sealed(product, product.c.material, "product:{}:material".format, product.c.key),
     _Sealed(device, device.c.secret, secret_owner),
     _Sealed(certificate, certificate.c.private_key, key_owner),
+    _Sealed(webhook, webhook.c.secret, "webhook:{}:secret".format),
     _Sealed(part_names, part_names.c.secrets, part_owner),
 )
 

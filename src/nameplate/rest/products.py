@@ -6,7 +6,6 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from nameplate.domain.access import Role
-from nameplate.domain.device import MAX_ID
 from nameplate.domain.names import DESCRIPTION_LENGTH, is_product_name
 from nameplate.domain.product import (
     PRODUCT_KEY_LENGTH,
@@ -32,6 +31,7 @@ class Kind(StrEnum):
     GATEWAY = "gateway"
 
 
+_NEWEST: Final = 2**31 - 1
 _NODE_TYPES: Final = {Kind.DEVICE: NodeType.DEVICE, Kind.GATEWAY: NodeType.GATEWAY}
 
 
@@ -76,7 +76,7 @@ def list_products(
     limit: Limit = 100,
 ) -> ProductPage:
     """List the account's products, newest first."""
-    before = MAX_ID if after is None else call.product(after).id
+    before = _NEWEST if after is None else call.product(after).id
     found = call.store.products.before(call.account_id, before, limit + 1)
     page = found[:limit]
     more = page[-1].key if len(found) > limit else None

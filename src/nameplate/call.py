@@ -85,10 +85,10 @@ class Registry:
     token_key: bytes
     """Makes digests of what came with a ClientToken, which may be secrets."""
 
-    def mint_certificates(self, product_key: str, first_id: int, names: Sequence[str]) -> list[StoredCertificate]:
-        """Return a certificate for each of some new devices, whose ids go up from the first."""
+    def mint_certificates(self, product_key: str, ids: Sequence[int], names: Sequence[str]) -> list[StoredCertificate]:
+        """Return a certificate for each of some new devices."""
         now, made = self.clock(), []
-        for number, name in enumerate(names, first_id):
+        for number, name in zip(ids, names, strict=True):
             minted = self.certificates.mint(Subject(product_key, name, self.iot_ids.iot_id(number)), now)
             key = self.master.seal(minted.private_key, key_owner(number))
             made.append(StoredCertificate(number, minted.serial, minted.certificate, key))

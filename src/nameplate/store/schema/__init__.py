@@ -5,6 +5,7 @@ Times are milliseconds since 1970 UTC; ids are assigned by the application (see 
 
 from nameplate.store.schema.batches import batch, part, part_names, refusal
 from nameplate.store.schema.devices import block, certificate, device, product
+from nameplate.store.schema.files import finding, upload
 from nameplate.store.schema.installation import (
     access_key,
     account,
@@ -27,6 +28,7 @@ __all__ = [
     "counter",
     "device",
     "device_group",
+    "finding",
     "group_member",
     "installation",
     "metadata",
@@ -37,5 +39,6 @@ __all__ = [
     "product",
     "refusal",
     "tag",
+    "upload",
     "worker",
 ]

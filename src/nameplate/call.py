@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -74,6 +75,8 @@ class Registry:
     iot_ids: IotIds
     clock: Clock
     wake: Callable[[], None]
+    """Says that there is something for workers to do; `wake_readers`, that there is a file to read."""
+
     region: str
     strict: bool
     name_check: NameCheck
@@ -82,8 +85,13 @@ class Registry:
     rates: Rates | None
     public_url: str | None
     certificates: Certificates
+    files: Path
+    """Where uploaded files are kept."""
+
     token_key: bytes
     """Makes digests of what came with a ClientToken, which may be secrets."""
+
+    wake_readers: Callable[[], None] = lambda: None
 
     def mint_certificates(self, product_key: str, ids: Sequence[int], names: Sequence[str]) -> list[StoredCertificate]:
         """Return a certificate for each of some new devices."""

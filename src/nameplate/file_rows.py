@@ -92,7 +92,7 @@ class Comparison:
                 found.append(Difference(column, text))
         wanted = None if rows.tags is None else rows.tags[row]
         if wanted and wanted != (tags or {}):
-            found.append(Difference("tags", orjson.dumps(wanted).decode()))
+            found.append(Difference("Tags", orjson.dumps(wanted).decode()))
         secret = rows.secret(row, self._master)
         if secret is not None and secret != self._secret(device):
             found.append(Difference("DeviceSecret", None))

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from nameplate.authority import certificates
 from nameplate.call import Limits, Quotas, Registry
-from nameplate.data_dir import StartError, database_url, master_key, prepare
+from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
 from nameplate.domain.device import IotIds
 from nameplate.domain.rates import Rates
 from nameplate.downloads import Downloads
@@ -27,6 +27,7 @@ from nameplate.http_body import MAX_BYTES
 from nameplate.http_protocol import bounded_protocol
 from nameplate.leases import Leases
 from nameplate.probes import Probes
+from nameplate.reader import Readers
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
@@ -70,6 +71,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
             rates=Rates() if settings.quotas is Quotas.VENDOR else None,
             public_url=settings.public_url and settings.public_url.rstrip("/"),
             certificates=certificates(settings, store.installation, master, iot_id_key, clock()),
+            files=settings.data_dir / FILES,
             token_key=iot_id_key,
         )
     finally:
@@ -90,14 +92,17 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     with open_registry(settings) as registry, listen(settings) as listener:
         announce_root_key(settings, registry, say)
         workers = make_workers(registry, settings, settings.workers)
-        gateway = Gateway(replace(registry, wake=workers.wake))
+        readers = Readers(replace(registry, wake=workers.wake), settings)
+        gateway = Gateway(replace(registry, wake=workers.wake, wake_readers=readers.wake))
         openapi = OpenApi(gateway)
         sys.setswitchinterval(_SWITCH_SECONDS)
         workers.start()
+        readers.start()
         try:
             _run(make_app(openapi, Probes(registry), Downloads(registry)), gateway, listener, say)
         finally:
             openapi.close()
+            readers.stop()
             workers.stop()
 
 

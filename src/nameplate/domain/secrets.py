@@ -35,6 +35,7 @@ class MasterKey:
 
     def __init__(self, key: bytes, previous: bytes | None = None) -> None:
         """Open also what the previous key sealed: a process that was not told of the new one may still have done so."""
+        self.present = key
         self._ciphers = [AESGCM(known) for known in (key, previous) if known is not None]
         # Every call opens its access key's secret, and every page its product's material.
         self._open_cached = lru_cache(maxsize=_OPEN_AT_ONCE)(self._open)

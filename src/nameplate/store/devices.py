@@ -17,6 +17,7 @@ from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
 from nameplate.store.schema import block, device
 
+SECRET_OWNER: Final = "device:{}:secret"
 COLUMNS: Final = (
     "id",
     "product_id",
@@ -66,7 +67,7 @@ class Device:
 
 def secret_owner(device_id: int) -> str:
     """Return what an imported secret is sealed for."""
-    return f"device:{device_id}:secret"
+    return SECRET_OWNER.format(device_id)
 
 
 def _is(chosen: Device) -> tuple[ColumnElement[bool], ...]:

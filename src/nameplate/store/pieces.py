@@ -90,7 +90,7 @@ class Pieces:
         rows = self._taken_up.rows(batch_id=chosen.batch_id, first=chosen.first)
         return open_now.union(*(memoryview(lines).cast("I") for (lines,) in rows))
 
-    def keep(self, chosen: Upload, account_id: int, owner: str, until: int, piece: Piece, now: int) -> None:  # noqa: PLR0913, PLR0917 (a claim, and what to keep)
+    def keep(self, chosen: Upload, owner: str, until: int, piece: Piece, now: int) -> None:
         """Keep a piece, and the claim on its upload until a time. Raises ReadingLostError."""
         with self._database.transaction() as connection:
             told = {"of_batch": chosen.batch_id, "at": chosen.number, "by": owner, "told": piece.number}
@@ -98,9 +98,9 @@ class Pieces:
             if connection.execute(_KEEP, {**told, **values}).rowcount != 1:
                 raise ReadingLostError
             if piece.findings or piece.part is not None:
-                self._add(connection, chosen, account_id, piece, now)
+                self._add(connection, chosen, piece, now)
 
-    def _add(self, connection: Connection, chosen: Upload, account_id: int, piece: Piece, now: int) -> None:
+    def _add(self, connection: Connection, chosen: Upload, piece: Piece, now: int) -> None:
         bad = {found.line for found in piece.findings}
         new = piece.part
         more = dict.fromkeys(_CHANGED, 0)
@@ -109,7 +109,7 @@ class Pieces:
             _replace(connection, chosen.batch_id, lines, more)
         add_findings(connection, chosen.batch_id, piece.findings)
         if new is not None:
-            _add_part(connection, chosen, account_id, new, now)
+            _add_part(connection, chosen, new, now)
         more["total"] += len(bad) + (new.rows if new is not None else 0)
         for name in ("done", "refused", "illegal"):
             more[name] += len(bad)
@@ -118,9 +118,9 @@ class Pieces:
             raise ReadingLostError
 
 
-def _add_part(connection: Connection, chosen: Upload, account_id: int, new: NewPart, now: int) -> None:
+def _add_part(connection: Connection, chosen: Upload, new: NewPart, now: int) -> None:
     key = {"batch_id": chosen.batch_id, "first": new.first}
-    flow = {"account_id": account_id, "product_id": chosen.product_id}
+    flow = {"account_id": chosen.account_id, "product_id": chosen.product_id}
     connection.execute(part.insert().values(**key, **flow, rows=new.rows, step=Step.CHECK, waiting_since=now))
     texts = {name: getattr(new, name) for name in ("names", "lines", "nicknames", "sns", "sealed", "tags")}
     connection.execute(part_names.insert().values(**key, **texts))

@@ -15,7 +15,7 @@ from nameplate.store.file_parts import COUNTS, end_check
 from nameplate.store.schema import batch, part, part_names, product, upload
 
 _OWN: Final = ("batch_id", "number", "kind", "name", "size", "received", "layout", "key", "host", "state", "problem")
-_MORE: Final = ("rows_read", "pieces", "first", "created_at")
+_MORE: Final = ("rows_read", "pieces", "first", "started_at", "created_at")
 _THIS: Final = and_(upload.c.batch_id == bindparam("of_batch"), upload.c.number == bindparam("at"))
 _RECEIVING: Final = and_(_THIS, upload.c.state == UploadState.RECEIVING)
 _ADVANCE: Final = upload.update().where(_RECEIVING)
@@ -69,7 +69,9 @@ class Upload:
     rows_read: int
     pieces: int
     first: int
+    started_at: int | None
     created_at: int
+    account_id: int
     product_id: int
     product_key: str
     auth_type: str
@@ -104,7 +106,7 @@ class Uploads:
     def __init__(self, database: Database) -> None:
         self._database = database
         columns = [upload.c[name] for name in (*_OWN, *_MORE)]
-        every = select(*columns, batch.c.product_id, product.c.key.label("product_key"), product.c.auth_type)
+        every = select(*columns, batch.c.account_id, batch.c.product_id, product.c.key.label("product_key"), product.c.auth_type)
         every = every.join(batch, batch.c.id == upload.c.batch_id).join(product, product.c.id == batch.c.product_id)
         of_batch = every.where(upload.c.batch_id == bindparam("batch_id"))
         self._find = database.prepare(of_batch.where(upload.c.number == bindparam("number")))
@@ -198,7 +200,8 @@ class Uploads:
     def claim(self, chosen: Upload, owner: str, now: int, until: int) -> bool:
         """Hold an upload to read it; False if another reader was faster. `owner` must be new with every claim."""
         with self._database.transaction(durable=False) as connection:
-            values = {"now": now, "owner": owner, "leased_until": until, "state": UploadState.READING}
+            started = {"state": UploadState.READING, "started_at": chosen.started_at or now}
+            values = {"now": now, "owner": owner, "leased_until": until, **started}
             return connection.execute(_CLAIM, {**_key(chosen), **values}).rowcount == 1
 
     def hold(self, chosen: Upload, owner: str, **values: int | str | None) -> None:

@@ -45,6 +45,7 @@ upload: Final = Table(
     Column("pieces", Integer, nullable=False, server_default="0", comment="of what its reader says, how many are kept"),
     Column("owner", Text, comment="the reader that holds it"),
     Column("leased_until", BigInteger, nullable=False, server_default="0"),
+    Column("started_at", BigInteger, comment="when its reading began"),
     Column("created_at", BigInteger, nullable=False),
     CheckConstraint(f"kind IN ({_KINDS})", name="upload_kind"),
     CheckConstraint(f"state IN ({_STATES})", name="upload_state"),

@@ -213,6 +213,7 @@ def _uploads() -> None:
         ),
         sa.Column("owner", sa.Text(), comment="the reader that holds it"),
         sa.Column("leased_until", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("started_at", sa.BigInteger(), comment="when its reading began"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("kind IN ('file', 'corrections')", name="upload_kind"),
         sa.CheckConstraint("state IN ('receiving', 'received', 'reading', 'read', 'failed')", name="upload_state"),

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from nameplate.authority import certificates
 from nameplate.call import Limits, Quotas, Registry
-from nameplate.data_dir import StartError, database_url, master_key, prepare
+from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
 from nameplate.deliverer import Deliverer
 from nameplate.domain.device import IotIds
 from nameplate.domain.rates import Rates
@@ -28,6 +28,7 @@ from nameplate.http_body import MAX_BYTES
 from nameplate.http_protocol import bounded_protocol
 from nameplate.leases import Leases
 from nameplate.probes import Probes
+from nameplate.reader import Readers
 from nameplate.rest.site import make_rest
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
@@ -72,6 +73,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
             rates=Rates() if settings.quotas is Quotas.VENDOR else None,
             public_url=settings.public_url and settings.public_url.rstrip("/"),
             certificates=certificates(settings, store.installation, master, iot_id_key, clock()),
+            files=settings.data_dir / FILES,
             token_key=iot_id_key,
         )
     finally:
@@ -92,11 +94,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     with open_registry(settings) as opened, listen(settings) as listener:
         announce_root_key(settings, opened, say)
         workers = make_workers(opened, settings, settings.workers)
-        registry = replace(opened, wake=workers.wake)
+        readers = Readers(replace(opened, wake=workers.wake), settings)
+        registry = replace(opened, wake=workers.wake, wake_readers=readers.wake)
         gateway, rest, deliverer = Gateway(registry), make_rest(registry), Deliverer(registry)
         openapi = OpenApi(gateway)
         sys.setswitchinterval(_SWITCH_SECONDS)
         workers.start()
+        readers.start()
         deliverer.start()
         try:
             app = make_app(openapi, rest, Probes(registry), Downloads(registry))
@@ -105,6 +109,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             openapi.close()
             rest.close()
             deliverer.stop()
+            readers.stop()
             workers.stop()
 
 

@@ -23,13 +23,18 @@ from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_datab
 from nameplate.store.engines.postgresql_nonces import PostgresNonces
 from nameplate.store.engines.sqlite_nonces import SqliteNonces
 from nameplate.store.exports import Exports
+from nameplate.store.file_batches import FileBatches
+from nameplate.store.findings import Findings
 from nameplate.store.groups import Groups
 from nameplate.store.installation import Installation
 from nameplate.store.migrations import Standing, head, standing, upgrade
 from nameplate.store.nonces import Nonces
 from nameplate.store.parts import Parts
+from nameplate.store.pieces import Pieces
+from nameplate.store.plan import Plans
 from nameplate.store.products import Products
 from nameplate.store.tags import Tags
+from nameplate.store.uploads import Uploads
 from nameplate.store.webhooks import Webhooks
 from nameplate.store.workers import Workers
 
@@ -65,6 +70,11 @@ class Store:
         self.client_tokens = ClientTokens(self.database)
         self.batches = Batches(self.database)
         self.parts = Parts(self.database)
+        self.uploads = Uploads(self.database)
+        self.pieces = Pieces(self.database)
+        self.file_batches = FileBatches(self.database)
+        self.findings = Findings(self.database)
+        self.plans = Plans(self.database)
         self.workers = Workers(self.database)
         self.exports = Exports(self.database)
         self.webhooks = Webhooks(self.database)

@@ -6,6 +6,7 @@ Times are milliseconds since 1970 UTC; ids are assigned by the application (see 
 from nameplate.store.schema.batches import batch, part, part_names, refusal
 from nameplate.store.schema.devices import block, certificate, device, product
 from nameplate.store.schema.exports import export
+from nameplate.store.schema.files import finding, upload
 from nameplate.store.schema.installation import (
     access_key,
     account,
@@ -30,6 +31,7 @@ __all__ = [
     "device",
     "device_group",
     "export",
+    "finding",
     "group_member",
     "installation",
     "metadata",
@@ -40,6 +42,7 @@ __all__ = [
     "product",
     "refusal",
     "tag",
+    "upload",
     "webhook",
     "webhook_delivery",
     "worker",

@@ -28,6 +28,7 @@ from nameplate.http_protocol import IS_WHOLE
 from nameplate.metrics import CONTENT_TYPE
 from nameplate.probes import Probes
 from nameplate.reference import errors_page
+from nameplate.rest.application import PREFIX, Rest
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
@@ -106,8 +107,8 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi, probes: Probes, downloads: Downloads) -> ASGIApp:
-    """Return the application: the signed OpenAPI on `/`, and what is beside it."""
+def make_app(openapi: OpenApi, rest: Rest, probes: Probes, downloads: Downloads) -> ASGIApp:
+    """Return the application: the signed OpenAPI on `/`, REST under `/v1`, and what is beside them."""
 
     async def ready(_: HttpRequest) -> HttpResponse:
         found = await run_in_threadpool(probes.readiness)
@@ -131,7 +132,8 @@ def make_app(openapi: OpenApi, probes: Probes, downloads: Downloads) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # A router and two layers of middleware cost as much as reading a batch's state.
-        await (openapi if scope["path"] == "/" else beside)(scope, receive, send)
+        path = scope["path"]
+        await (openapi if path == "/" else rest if path.startswith(PREFIX) else beside)(scope, receive, send)
 
     return app
 

@@ -57,7 +57,7 @@ class Bodies:
     async def _fill(self, parts: list[bytes], head: Request, receive: Receive) -> None:
         left, more = MAX_BYTES, True
         if int(head.headers.get("content-length", 0)) > left:
-            await _discard(head, receive)
+            await _let_go_by(head, receive)
             raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes")
         while more:
             message = await receive()
@@ -69,16 +69,19 @@ class Bodies:
                 self.let_go(*parts)
                 parts.clear()
                 if more:
-                    await _discard(head, receive)
+                    await _let_go_by(head, receive)
                 raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes") if left < 0 else SERVICE_UNAVAILABLE()
             self._held += len(part)
             parts.append(part)
 
 
-async def _discard(head: Request, receive: Receive) -> None:
+async def _let_go_by(head: Request, receive: Receive) -> None:
+    if "expect" not in head.headers:
+        await discard(receive)
+
+
+async def discard(receive: Receive) -> None:
     """Let the rest of a body go by: most clients read no answer before they have sent it all."""
-    if "expect" in head.headers:
-        return
     left = _DISCARDED_BYTES
     with suppress(TimeoutError):
         async with asyncio.timeout(_DISCARD_SECONDS):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvicorn
 from prometheus_client import start_http_server
@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 
 from nameplate.authority import certificates
 from nameplate.call import Limits, Quotas, Registry
-from nameplate.data_dir import StartError, database_url, master_key, prepare
+from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
+from nameplate.deliverer import Deliverer
 from nameplate.domain.device import IotIds
 from nameplate.domain.rates import Rates
 from nameplate.downloads import Downloads
@@ -27,6 +28,8 @@ from nameplate.http_body import MAX_BYTES
 from nameplate.http_protocol import bounded_protocol
 from nameplate.leases import Leases
 from nameplate.probes import Probes
+from nameplate.reader import Readers
+from nameplate.rest.site import make_rest
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
@@ -70,6 +73,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
             rates=Rates() if settings.quotas is Quotas.VENDOR else None,
             public_url=settings.public_url and settings.public_url.rstrip("/"),
             certificates=certificates(settings, store.installation, master, iot_id_key, clock()),
+            files=settings.data_dir / FILES,
             token_key=iot_id_key,
         )
     finally:
@@ -87,17 +91,25 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
     `say` is given what a person should read. Raises StartError.
     """
-    with open_registry(settings) as registry, listen(settings) as listener:
-        announce_root_key(settings, registry, say)
-        workers = make_workers(registry, settings, settings.workers)
-        gateway = Gateway(replace(registry, wake=workers.wake))
+    with open_registry(settings) as opened, listen(settings) as listener:
+        announce_root_key(settings, opened, say)
+        workers = make_workers(opened, settings, settings.workers)
+        readers = Readers(replace(opened, wake=workers.wake), settings)
+        registry = replace(opened, wake=workers.wake, wake_readers=readers.wake)
+        gateway, rest, deliverer = Gateway(registry), make_rest(registry), Deliverer(registry)
         openapi = OpenApi(gateway)
         sys.setswitchinterval(_SWITCH_SECONDS)
         workers.start()
+        readers.start()
+        deliverer.start()
         try:
-            _run(make_app(openapi, Probes(registry), Downloads(registry)), gateway, listener, say)
+            app = make_app(openapi, rest, Probes(registry), Downloads(registry))
+            _run(app, gateway, listener, _Moments(lambda at: say(f"nameplate is ready on {at}"), rest.stop))
         finally:
             openapi.close()
+            rest.close()
+            deliverer.stop()
+            readers.stop()
             workers.stop()
 
 
@@ -115,10 +127,13 @@ def work(settings: Settings, say: Callable[[str], None]) -> None:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        deliverer = Deliverer(registry)
         workers.start()
+        deliverer.start()
         metrics = "" if port is None else f", its metrics on http://{settings.host}:{port}/metrics"
         say(f"nameplate worker is ready on {registry.store.database.location}{metrics}")
         stopping.wait()
+        deliverer.stop()
         workers.stop()
 
 
@@ -141,19 +156,31 @@ def _exporting(settings: Settings) -> Iterator[int | None]:
         thread.join()
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, saying when it accepts calls."""
+class _Moments(NamedTuple):
+    """What is to be done when the server accepts calls, at an address, and when it begins to stop."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    ready: Callable[[str], None]
+    stopping: Callable[[], None]
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, saying when it accepts calls and when it stops."""
+
+    def __init__(self, config: uvicorn.Config, address: str, moments: _Moments) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._address = address
+        self._moments = moments
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        self._moments.ready(self._address)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._moments.stopping()
+        await super().shutdown(sockets)
 
 
-def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, say: Callable[[str], None]) -> None:
+def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, moments: _Moments) -> None:
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app,
@@ -171,7 +198,7 @@ def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, say: Callable[
     # uvicorn raises the signal that stopped it once more when it has finished; then it must do nothing.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    _Server(config, lambda: say(f"nameplate is ready on http://{host}:{port}")).run(sockets=[listener])
+    _Server(config, f"http://{host}:{port}", moments).run(sockets=[listener])
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -20,7 +20,7 @@ _FINAL_KEPT: Final = 10_000
 class Batch:
     """One batch, as it stands.
 
-    `done` and `refused` count the rows of the present or last step.
+    `done` and `refused` count the rows of the present or last step; `created` the devices of a file's.
     """
 
     id: int
@@ -32,6 +32,14 @@ class Batch:
     total: int
     done: int
     refused: int
+    created: int
+
+    @property
+    def devices(self) -> int:
+        """How many devices it has created, once it has ended."""
+        if self.origin is Origin.FILE:
+            return self.created
+        return self.total - self.refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class Batches:
         columns = [batch.c[name] for name in ("id", "account_id", "product_id")]
         columns += [
             product.c.key,
-            *(batch.c[name] for name in ("state", "origin", "total", "done", "refused")),
+            *(batch.c[name] for name in ("state", "origin", "total", "done", "refused", "created")),
         ]
         found = select(*columns).join(product).where(batch.c.id == bindparam("batch_id"))
         self._find = database.prepare(found)
@@ -113,6 +121,7 @@ class Batches:
                     origin=new.origin,
                     total=new.total,
                     created_at=now,
+                    moved_at=now,
                 )
             )
             starts = range(0, new.total, ROWS_PER_PART)
@@ -131,7 +140,7 @@ class Batches:
             return None
         number, account_id, product_id, key, state, origin, *counts = row
         found = Batch(number, account_id, product_id, key, State(state), Origin(origin), *counts)
-        if not FOLLOWERS[found.state]:
+        if not FOLLOWERS[found.state] and found.origin is not Origin.FILE:
             # It cannot change any more, and is what callers ask for most.
             if len(self._final) >= _FINAL_KEPT:
                 self._final.clear()
@@ -163,7 +172,7 @@ class Batches:
         """Move a batch from CHECK_SUCCESS to CREATE; False if it was in another state."""
         with self._database.transaction() as connection:
             self._database.bulk.hold_products(connection, [product_id])
-            if not move(connection, batch_id, State.CHECK_SUCCESS, State.CREATE, done=0, refused=0):
+            if not move(connection, batch_id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):
                 return False
             again = part.update().where(part.c.batch_id == batch_id)
             waiting = {"step": Step.CREATE, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
@@ -204,6 +213,9 @@ def part_owner(batch_id: int, first: int) -> str:
     return f"part:{batch_id}:{first}:secrets"
 
 
-def move(connection: Connection, batch_id: int, old: State, new: State, **values: int) -> bool:
+def move(  # noqa: PLR0913, PLR0917 (what a move is)
+    connection: Connection, batch_id: int, old: State, new: State, now: int, **values: int | str | None
+) -> bool:
     """Move a batch from one state to another; False if it was not in the old one."""
-    return connection.execute(_MOVE, {"of_batch": batch_id, "old": old, "state": new, **values}).rowcount == 1
+    moved = {"of_batch": batch_id, "old": old, "state": new, "moved_at": now, **values}
+    return connection.execute(_MOVE, moved).rowcount == 1

@@ -94,7 +94,7 @@ class DeviceLists:
 
     def _newest(self, read: "_Ranged", product_id: int, before: int, skip: int, size: int) -> list[Device]:
         found: list[Device] = []
-        for first, last in self._ranges(product_id, before):
+        for first, last in self.ranges(product_id, before):
             values = {"first": first, "last": min(last, before - 1), "product_id": product_id}
             rows = read.page.rows(**values, skip=skip, size=size - len(found))
             if skip:
@@ -104,7 +104,7 @@ class DeviceLists:
                 break
         return found
 
-    def _ranges(self, product_id: int, before: int) -> Iterator[tuple[int, int]]:
+    def ranges(self, product_id: int, before: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of ids below `before` that a product's are in, downwards."""
         low = high = -1
         for number in self._numbers(product_id, number_of(before - 1)):

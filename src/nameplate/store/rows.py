@@ -1,10 +1,12 @@
 """One row at a time, unless it is there already."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+_Value = TypeVar("_Value")
 
 _INSERTS: Final[dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]]] = {
     "sqlite": sqlite.insert,
@@ -17,3 +19,8 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) 
     insert = _INSERTS[connection.dialect.name]
     statement = insert(table).values(**values).on_conflict_do_nothing()
     return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount == 1
+
+
+def in_slices(values: Sequence[_Value], size: int = 1_000) -> Iterator[Sequence[_Value]]:
+    """Cut values into as many as a statement takes at once."""
+    return (values[start : start + size] for start in range(0, len(values), size))

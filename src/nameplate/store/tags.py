@@ -34,10 +34,20 @@ class Tags:
         self._database = database
         of_device = select(tag.c.key, tag.c.value).where(tag.c.device_id == bindparam("device_id"))
         self._of_device = database.prepare(of_device.order_by(tag.c.key))
+        between = select(tag.c.device_id, tag.c.key, tag.c.value)
+        between = between.where(tag.c.device_id >= bindparam("first"), tag.c.device_id <= bindparam("last"))
+        self._between = database.prepare(between.order_by(tag.c.device_id, tag.c.key))
 
     def of(self, device_id: int) -> dict[str, str]:
         """Return a device's tags, in the order of their keys."""
         return dict(self._of_device.rows(device_id=device_id))
+
+    def between(self, first: int, last: int) -> dict[int, dict[str, str]]:
+        """Return the tags of the devices with ids from `first` to `last` that have some."""
+        found: dict[int, dict[str, str]] = {}
+        for device_id, key, value in self._between.rows(first=first, last=last):
+            found.setdefault(device_id, {})[key] = value
+        return found
 
     def save(self, account_id: int, device_id: int, product_id: int, name: str, tags: Mapping[str, str]) -> bool:
         """Add tags to a device or give them other values; False if the device is gone.

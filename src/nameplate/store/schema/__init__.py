@@ -5,6 +5,8 @@ Times are milliseconds since 1970 UTC; ids are assigned by the application (see 
 
 from nameplate.store.schema.batches import batch, part, part_names, refusal
 from nameplate.store.schema.devices import block, certificate, device, product
+from nameplate.store.schema.exports import export
+from nameplate.store.schema.files import finding, upload
 from nameplate.store.schema.installation import (
     access_key,
     account,
@@ -16,6 +18,7 @@ from nameplate.store.schema.installation import (
 )
 from nameplate.store.schema.labels import device_group, group_member, tag
 from nameplate.store.schema.metadata import metadata, nonce_metadata
+from nameplate.store.schema.webhooks import webhook, webhook_delivery
 
 __all__ = [
     "access_key",
@@ -27,6 +30,8 @@ __all__ = [
     "counter",
     "device",
     "device_group",
+    "export",
+    "finding",
     "group_member",
     "installation",
     "metadata",
@@ -37,5 +42,8 @@ __all__ = [
     "product",
     "refusal",
     "tag",
+    "upload",
+    "webhook",
+    "webhook_delivery",
     "worker",
 ]

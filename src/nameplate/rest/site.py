@@ -1,0 +1,35 @@
+"""REST of one process, put together."""
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from nameplate.call import Registry
+from nameplate.domain.secrets import mint_key
+from nameplate.domain.tokens import BearerTokens
+from nameplate.rest import documents, products, tokens, webhooks
+from nameplate.rest.access import Access
+from nameplate.rest.application import Rest
+from nameplate.rest.calls import Site
+from nameplate.rest.events import Watchers
+
+ROUTED = (tokens, products, webhooks, documents)
+"""The modules whose functions are routes, in the order of the reference."""
+
+_TOKENS = "bearer-token-key"
+_MANIFESTS = "manifest-key"
+
+
+def make_rest(registry: Registry) -> Rest:
+    """Return the application, with the installation's own keys, which are minted when they are first needed."""
+    kept = registry.store.installation.kept
+    tokens_key = kept(registry.master, _TOKENS, mint_key)
+    site = Site(
+        access=Access(registry, BearerTokens(tokens_key)),
+        watchers=Watchers(),
+        manifest_key=kept(registry.master, _MANIFESTS, _mint_manifest_key),
+    )
+    return Rest(registry, site)
+
+
+def _mint_manifest_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())

@@ -68,7 +68,7 @@ def apply(
 
 
 @with_session
-def retry(
+def retry(  # noqa: PLR0913 (the options of a command)
     session: Session,
     batch: BatchId,
     file: Annotated[

@@ -1,4 +1,4 @@
-"""Where each command is, and what loads it: a command that calls a server must not wait for the server's own modules."""
+"""Where each command is, and what loads it: one that calls a server need not wait for the server's own modules."""
 
 from importlib import import_module
 from typing import Any, Final

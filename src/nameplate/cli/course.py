@@ -7,7 +7,7 @@ from typing import Any, Final
 import typer
 
 from nameplate.cli import plans
-from nameplate.cli.ending import FAILED, USAGE, CommandError
+from nameplate.cli.ending import FAILED, misuse
 from nameplate.cli.events import MOVING, follow
 from nameplate.cli.plans import Progress
 from nameplate.cli.progress import measure
@@ -38,7 +38,7 @@ class Choice:
         """Make sure, before anything is sent, that somebody can be asked who has to be. Raises CommandError."""
         if not (self.only_plan or self.is_sure) and (as_json or not sys.stdin.isatty()):
             text = "Nobody can be asked whether to create the devices: say --yes, or --plan to only see what would be."
-            raise CommandError(text, USAGE)
+            misuse(text)
 
 
 class Course:
@@ -55,9 +55,10 @@ class Course:
         number = self.progress["batch_id"]
         self._session.go_on = f"Batch {number} goes on by itself. Follow it with: nameplate watch {number}"
         with self._session.showing() as display:
-            for self.progress in follow(self._remote, number):
-                if self.progress["stage"] in MOVING:
-                    display.show(measure(self.progress))
+            for progress in follow(self._remote, number):
+                self.progress = progress
+                if progress["stage"] in MOVING:
+                    display.show(measure(progress))
 
     def carry_out(self, choice: Choice) -> None:
         """Apply its plan, if it is to be and is not yet, and follow it to its end. Raises CommandError."""

@@ -47,7 +47,8 @@ class Download:
     def fetch(self, path: Path, display: Display, check: Check = lambda _headers, _digest: None) -> None:
         """Write it to `path`, from the beginning again if it breaks off.
 
-        `check` is told its headers and SHA-256 before it gets its name, and may refuse it. Raises CommandError, OSError.
+        `check` is told its headers and SHA-256 before it gets its name, and may refuse it. Raises CommandError and
+        OSError.
         """
         while True:
             # What has been written to a pipe cannot be taken back.

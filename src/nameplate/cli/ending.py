@@ -17,6 +17,16 @@ class CommandError(Exception):
         self.code = code
 
 
+def stop(text: str) -> NoReturn:
+    """Give up."""
+    raise CommandError(text)
+
+
+def misuse(text: str) -> NoReturn:
+    """Give up because of how the command was called, or of what it was set up with."""
+    raise CommandError(text, USAGE)
+
+
 def fail(text: str, code: int = FAILED) -> NoReturn:
     """End with a message on standard error."""
     sys.stderr.write(f"nameplate: {text}\n")

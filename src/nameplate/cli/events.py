@@ -9,6 +9,8 @@ from nameplate.cli.remote import LostError, Remote
 MOVING: Final = ("uploading", "reading", "checking", "creating", "undoing")
 """The stages in which a batch goes on by itself."""
 
+_ENDED: Final = "The server has ended the feed of events."
+
 
 def follow(remote: Remote, batch_id: int) -> Iterator[dict[str, Any]]:
     """Yield how far a batch is whenever that has changed, until nothing will without another command.
@@ -21,7 +23,7 @@ def follow(remote: Remote, batch_id: int) -> Iterator[dict[str, Any]]:
                 yield progress
                 if progress["stage"] not in MOVING:
                     return
-            raise LostError("The server has ended the feed of events.")
+            raise LostError(_ENDED)
 
 
 def read_events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

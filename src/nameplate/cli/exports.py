@@ -7,7 +7,7 @@ import httpx
 import typer
 
 from nameplate.cli.downloads import STDOUT, Download, written
-from nameplate.cli.ending import USAGE, CommandError
+from nameplate.cli.ending import misuse, stop
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session, with_session
 from nameplate.files.layout import Format
@@ -40,9 +40,9 @@ def export(  # noqa: PLR0913 (the options of a command)
     """Export devices with their secrets, and a signed manifest beside the file."""
     query: dict[str, Any] = {"format": _format(output, format).value, "to": to or []}
     if (batch is None) == (product is None):
-        raise CommandError("Say which devices: --batch or --product.", USAGE)
+        misuse("Say which devices: --batch or --product.")
     if batch is not None and (status or tag):
-        raise CommandError("--status and --tag choose among a product's devices: use them with --product.", USAGE)
+        misuse("--status and --tag choose among a product's devices: use them with --product.")
     if batch is None:
         query |= {"tag": tag or []} | ({"status": status} if status else {})
     place = f"/v1/batches/{batch}/devices" if batch is not None else f"/v1/products/{product}/devices"
@@ -91,7 +91,7 @@ class _Delivery:
         answer = self._remote.call("GET", f"/v1/exports/{headers[_EXPORT]}/manifest")
         self._manifest = answer.json()
         if digest != digest_in(self._manifest):
-            raise CommandError("What arrived is not what the server's manifest describes. Export it again.")
+            stop("What arrived is not what the server's manifest describes. Export it again.")
         if self._output != STDOUT:
             with written(manifest_path(self._output)) as file:
                 file.write(answer.content)
@@ -117,6 +117,4 @@ def _format(output: Path, given: Format | None) -> Format:
         return Format(suffix.removeprefix("."))
     except ValueError:
         known = ", ".join(Format)
-        raise CommandError(
-            f"Which format {output} shall have is not clear: say --format, one of {known}.", USAGE
-        ) from None
+        misuse(f"Which format {output} shall have is not clear: say --format, one of {known}.")

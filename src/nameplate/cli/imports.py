@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from nameplate.cli.course import Choice, Course
-from nameplate.cli.ending import USAGE, CommandError
+from nameplate.cli.ending import misuse, stop
 from nameplate.cli.journal import Journal, Note, Stamp, journal_directory
+from nameplate.cli.plans import Progress
 from nameplate.cli.problems import ProblemError
 from nameplate.cli.progress import Pace
 from nameplate.cli.remote import Remote
@@ -106,7 +107,7 @@ class Opening:
                     return found
         return self._announce(self._note(note), apply)
 
-    def send(self, progress: dict[str, Any]) -> None:
+    def send(self, progress: Progress) -> None:
         """Send what the server does not have of the file yet."""
         if progress["stage"] != "uploading":
             return
@@ -116,7 +117,7 @@ class Opening:
         with self._session.showing() as display:
             upload.send(lambda received: display.show(pace.at(received)))
 
-    def close(self, progress: dict[str, Any]) -> None:
+    def close(self, progress: Progress) -> None:
         """Forget about it, once its batch has ended."""
         if progress["stage"] in _ENDED or progress["problem"]:
             self._journal.forget()
@@ -155,14 +156,14 @@ def _columns(given: Sequence[str]) -> dict[str, Any]:
     pairs = [one.partition("=") for one in given]
     for name, equals, header in pairs:
         if not (name and equals and header):
-            raise CommandError(f"--column {name}{equals}{header} is not like DeviceName=Serial.", USAGE)
+            misuse(f"--column {name}{equals}{header} is not like DeviceName=Serial.")
     return {"columns": {name: header for name, _, header in pairs}} if pairs else {}
 
 
 def _stamp(path: Path) -> Stamp:
     stamp = Stamp.of(path)
     if not path.is_file():
-        raise CommandError(f"{path} is not a file. What comes from a pipe cannot be resumed: write it to one.", USAGE)
+        misuse(f"{path} is not a file. What comes from a pipe cannot be resumed: write it to one.")
     if not stamp.size:
-        raise CommandError(f"{path} is empty.")
+        stop(f"{path} is empty.")
     return stamp

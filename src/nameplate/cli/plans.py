@@ -99,4 +99,5 @@ def _count_lines(progress: Progress) -> list[str]:
 def _row(row: Progress) -> str:
     cell = "" if row["value"] is None else f' "{row["value"]}"'
     column = f", {row['column']}{cell}" if row["column"] else ""
-    return f"  line {row['line']}{plain(column)}: {plain(row['problem'] or row['kind'])} {plain(row['fix'] or '')}".rstrip()
+    text = f"line {row['line']}{column}: {row['problem'] or row['kind']} {row['fix'] or ''}"
+    return f"  {plain(text).rstrip()}"

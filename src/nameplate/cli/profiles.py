@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from nameplate.cli.ending import USAGE, CommandError
+from nameplate.cli.ending import misuse
 
 SERVER: Final = "NAMEPLATE_SERVER"
 PROFILE: Final = "NAMEPLATE_PROFILE"
@@ -81,16 +81,16 @@ def _section(path: Path, name: str, *, must_exist: bool) -> dict[str, Any]:
     if name not in profiles:
         if must_exist:
             known = ", ".join(sorted(profiles)) or "none"
-            raise CommandError(f"There is no profile {name} in {path}; it has {known}.", USAGE)
+            misuse(f"There is no profile {name} in {path}; it has {known}.")
         return {}
     section = profiles[name]
     if not isinstance(section, dict):
-        raise CommandError(f"{path}: {name} is not a profile. Begin it with a line [{name}].", USAGE)
+        misuse(f"{path}: {name} is not a profile. Begin it with a line [{name}].")
     for member, value in section.items():
         if member not in _MEMBERS:
-            raise CommandError(f"{path}: [{name}] has no {member}; it may have {', '.join(_MEMBERS)}.", USAGE)
+            misuse(f"{path}: [{name}] has no {member}; it may have {', '.join(_MEMBERS)}.")
         if not isinstance(value, str) or not value:
-            raise CommandError(f"{path}: {member} of [{name}] is not a text. Put it in quotes.", USAGE)
+            misuse(f"{path}: {member} of [{name}] is not a text. Put it in quotes.")
     return section
 
 
@@ -99,23 +99,23 @@ def _read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if os.name == "posix" and mode & _OTHERS:
-                raise CommandError(f"{path} may be read by others, and has secrets in it. Run: chmod 600 {path}", USAGE)
+                misuse(f"{path} may be read by others, and has secrets in it. Run: chmod 600 {path}")
             return tomllib.load(file)
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.", USAGE) from None
+        misuse(f"{path} cannot be read: {error.strerror}.")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         # Of TOML's own errors none shows what stands in the file.
-        raise CommandError(f"{path} is not TOML: {error}.", USAGE) from None
+        misuse(f"{path} is not TOML: {error}.")
 
 
 def _checked(profile: Profile, path: Path) -> Profile:
     address = urlsplit(profile.server)
     if address.scheme not in {"http", "https"} or not address.hostname:
-        raise CommandError(f"The server {profile.server} is not a URL like {LOCAL}.", USAGE)
+        misuse(f"The server {profile.server} is not a URL like {LOCAL}.")
     if address.username or address.password:
-        raise CommandError(f"Leave the access key out of the server's URL; put it into {path}.", USAGE)
+        misuse(f"Leave the access key out of the server's URL; put it into {path}.")
     if (profile.access_key_id is None) != (profile.access_key_secret is None):
-        raise CommandError(f"Half an access key: set both {KEY_ID} and {KEY_SECRET}, or both in {path}.", USAGE)
+        misuse(f"Half an access key: set both {KEY_ID} and {KEY_SECRET}, or both in {path}.")
     return profile

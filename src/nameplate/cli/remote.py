@@ -1,5 +1,7 @@
 """A server, as commands see it: REST over HTTP, tried again while that can help."""
 
+import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,10 +9,10 @@ from typing import Any, Final
 
 import httpx
 
-from nameplate.cli.ending import USAGE, CommandError
+from nameplate.cli.ending import CommandError, misuse
 from nameplate.cli.patience import Patience
 from nameplate.cli.problems import ProblemError, read_problem
-from nameplate.cli.profiles import KEY_ID, KEY_SECRET, PROFILE, Profile
+from nameplate.cli.profiles import KEY_ID, KEY_SECRET, Profile, profiles_path
 
 _CONNECT_SECONDS: Final = 10.0
 _SILENT_SECONDS: Final = 60.0
@@ -18,6 +20,7 @@ _NOT_NOW: Final = (502, 503, 504)
 # A connection that broke may hold the file for as long as the other side takes it for alive.
 _BUSY: Final = "nameplate.upload.IsBusy"
 _MOST_RETRY_AFTER: Final = 30.0
+_NUMBER: Final = re.compile(r"^\[Errno -?[0-9]+\] ")
 _LARGEST_PROBLEM: Final = 64 * 1024
 _TIMEOUT: Final = httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
 
@@ -34,7 +37,10 @@ class Remote:
 
     def __init__(self, profile: Profile, patience: Patience) -> None:
         if profile.access_key_id is None or profile.access_key_secret is None:
-            raise CommandError(f"No access key: set {KEY_ID} and {KEY_SECRET}, or {PROFILE} and a profile.", USAGE)
+            misuse(
+                f"No access key: set {KEY_ID} and {KEY_SECRET}, or put one into {profiles_path(os.environ)}. "
+                "Where the server runs, `nameplate keys create` makes one."
+            )
         token = profile.security_token
         self._server = profile.server
         self._patience = patience
@@ -67,7 +73,7 @@ class Remote:
 
     @contextmanager
     def trying(self) -> Iterator[None]:
-        """Wait, if what is done in here fails in a way that another attempt may mend; whoever uses it goes round again."""
+        """Wait, if what is done in here fails and another attempt may mend that; it is for the caller to make one."""
         try:
             yield
         except LostError as error:
@@ -89,7 +95,7 @@ class Remote:
         except httpx.TransportError as error:
             raise LostError(self._lost(error)) from None
         except httpx.InvalidURL:
-            raise CommandError(f"{self._server} is not a URL.", USAGE) from None
+            misuse(f"{self._server} is not a URL.")
 
     def _refused(self, response: httpx.Response) -> ProblemError:
         body = b""
@@ -103,7 +109,7 @@ class Remote:
 
     def _lost(self, error: httpx.TransportError) -> str:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            reason = str(error) or "no answer"
+            reason = _NUMBER.sub("", str(error)) or "no answer"
             return f"No connection to {self._server}: {reason}. Is it running, and is --server right?"
         if isinstance(error, httpx.TimeoutException):
             return f"{self._server} has not answered for {_SILENT_SECONDS:.0f} seconds."

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from nameplate.cli.ending import CommandError
+from nameplate.cli.ending import stop
 from nameplate.cli.journal import Stamp
 from nameplate.cli.problems import ProblemError
 from nameplate.cli.remote import Remote
@@ -66,7 +66,7 @@ class Upload:
                 f"{self._path} has changed while it was sent; batch {self._batch_id} has a part of what it was. "
                 "Import it again once it stays as it is."
             )
-            raise CommandError(message)
+            stop(message)
 
 
 class Corrections:

@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
             if os.name == "posix" and mode & _OTHERS:
                 misuse(f"{path} may be read by others, and has secrets in it. Run: chmod 600 {path}")
             return tomllib.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         misuse(f"{path} cannot be read: {error.strerror}.")

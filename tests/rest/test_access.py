@@ -138,7 +138,7 @@ def test_a_disabled_key_and_its_tokens_are_refused_within_a_second(
         ("PUT", "/v1/batches/1/file", "reader", "registrar"),
     ],
 )
-def test_a_role_is_kept_to(  # noqa: PLR0913, PLR0917 (a case has this many parts)
+def test_a_role_is_kept_to(
     reader: RestClient, registrar: RestClient, method: str, path: str, role: str, needed: str
 ) -> None:
     client = reader if role == "reader" else registrar
@@ -155,5 +155,10 @@ def test_neither_secret_nor_token_is_in_the_log(server: Server, key: Client, bar
     bare.refused(401, "TokenInvalid", "GET", "/v1/products", headers=bearer(token + "x"))
     httpx.get(f"http://127.0.0.1:{server.port}/v1/products", auth=(key.key_id, "not-the-secret"), trust_env=False)
     assert f"access_key_id={key.key_id}" in server.log
-    for hidden in (key.secret, token, "not-the-secret", base64.b64encode(f"{key.key_id}:{key.secret}".encode()).decode()):
+    for hidden in (
+        key.secret,
+        token,
+        "not-the-secret",
+        base64.b64encode(f"{key.key_id}:{key.secret}".encode()).decode(),
+    ):
         assert hidden not in server.log

@@ -15,7 +15,9 @@ from tests.test_probes import fetch, samples
 NEW: dict[str, Any] = {"name": "p_unused"}
 
 
-@pytest.mark.parametrize("path", ["/v1/", "/v1/nothing", "/v1/products/", "/v1/products/x/y", "/v1//products", "/v1/%00"])
+@pytest.mark.parametrize(
+    "path", ["/v1/", "/v1/nothing", "/v1/products/", "/v1/products/x/y", "/v1//products", "/v1/%00"]
+)
 def test_a_path_that_there_is_not(rest: RestClient, path: str) -> None:
     assert rest.refused(404, "NotFound", "GET", path)["where"] == "path"
 

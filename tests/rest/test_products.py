@@ -44,7 +44,7 @@ def test_the_same_request_with_the_same_key_is_done_once(rest: RestClient) -> No
 @pytest.mark.parametrize("key", ["", "x" * 65, "a b", "é"])
 def test_an_idempotency_key_that_cannot_be_one(rest: RestClient, key: str) -> None:
     headers = {"idempotency-key": key.encode()}
-    found = rest.send("POST", "/v1/products", json={"name": name()}, headers=headers).json()  # type: ignore[arg-type]
+    found = rest.send("POST", "/v1/products", json={"name": name()}, headers=headers).json()
     assert (found["code"], found["where"]) == ("InvalidParameter", "Idempotency-Key")
 
 

@@ -18,9 +18,7 @@ from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")
-def site(
-    engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def site(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose attempts nobody else's webhooks get in the way of."""
     settings = {"database_url": request.getfixturevalue("databases").new()} if engine == "postgresql" else {}
     running = Server(tmp_path_factory.mktemp("webhooks") / "data", **settings).start()
@@ -163,7 +161,9 @@ def test_everything_since_a_time_is_told_again(
     assert client.ok("POST", path, json={"since": 10**14}) == {"deliveries": 0}
 
 
-def test_a_receiver_that_is_away_and_a_server_that_is_killed(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_a_receiver_that_is_away_and_a_server_that_is_killed(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Whatever was true before the crash is told after it."""
     database = {"database_url": request.getfixturevalue("databases").new()} if engine == "postgresql" else {}
     server = Server(tmp_path / "data", **database).start()
@@ -241,13 +241,12 @@ def test_an_account_has_so_many_webhooks(site: Server) -> None:
         client.refused(422, "TooManyWebhooks", "POST", "/v1/webhooks", json={"url": "http://127.0.0.1:9/x"})
 
 
-def test_deliveries_are_paged(
-    site: Server, client: RestClient, receiver: Receiver, webhook: dict[str, Any]
-) -> None:
+def test_deliveries_are_paged(site: Server, client: RestClient, receiver: Receiver, webhook: dict[str, Any]) -> None:
     register(site)
     register(site)
     receiver.wait(6)
-    path, seen, after = f"/v1/webhooks/{webhook['id']}/deliveries", [], {}
+    path, seen = f"/v1/webhooks/{webhook['id']}/deliveries", []
+    after: dict[str, str] = {}
     while True:
         page = client.ok("GET", path, params={"limit": 4, **after})
         seen += [item["id"] for item in page["items"]]

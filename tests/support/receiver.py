@@ -1,4 +1,4 @@
-"""An endpoint of webhooks: a real HTTP server that verifies what it is sent with the library, and does as it is told."""
+"""An endpoint of webhooks: a real HTTP server that verifies what it is sent with the library, and answers as told."""
 
 import threading
 from collections import deque

@@ -14,7 +14,7 @@ class RestClient:
     def __init__(self, key: Client, **more: Any) -> None:
         headers = {"x-nameplate-security-token": token} if (token := key.common.get("SecurityToken")) else {}
         url = f"http://{key.host}:{key.port}"
-        settings = {"auth": (key.key_id, key.secret), "headers": headers, "timeout": 30} | more
+        settings: dict[str, Any] = {"auth": (key.key_id, key.secret), "headers": headers, "timeout": 30} | more
         self.http = httpx.Client(base_url=url, trust_env=False, **settings)
 
     def __enter__(self) -> Self:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from nameplate.call import Registry
 from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
+from nameplate.files.layout import UnreadableFileError
 from nameplate.http_body import ClientGoneError
 from nameplate.observation import Observation
 from nameplate.rest.binding import bind, read_body
@@ -26,6 +27,7 @@ from nameplate.rest.problems import (
     NOT_FOUND,
     ROLE_DENIED,
     TOO_BUSY,
+    UNREADABLE_FILE,
     ProblemError,
     translate,
 )
@@ -82,6 +84,7 @@ class Rest:
         """Let the calls that run be finished."""
         self._pool.shutdown()
         self._streaming.shutdown()
+        self._site.uploads.pool.shutdown()
 
     async def _answer(self, one: "_Exchange", route: Route, places: Mapping[str, str]) -> None:
         key = None if route.role is None else await self._in_thread(lambda: self._authenticate(one, route))
@@ -223,6 +226,9 @@ def _explain(error: Exception, request_id: str) -> ProblemError:
         if error.reason:
             _log.warning("Call %s failed: %s", request_id, error.reason)
         return translate(error)
+    if isinstance(error, UnreadableFileError):
+        where = "file" if error.line is None else f"line {error.line}"
+        return UNREADABLE_FILE(where=where, problem=error.problem.rstrip("."), fix=error.fix)
     if isinstance(error, WrongMasterKeyError):
         _log.error("Call %s failed: the master key has been rotated. Start again with the new one.", request_id)
         return translate(SERVICE_UNAVAILABLE())

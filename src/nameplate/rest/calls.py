@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nameplate.call import Call
 from nameplate.rest.access import Access
 from nameplate.rest.events import Watchers
+from nameplate.rest.turns import Uploads
 from nameplate.store.access_keys import AccessKey
 
 
@@ -15,6 +16,7 @@ class Site:
 
     access: Access
     watchers: Watchers
+    uploads: Uploads
     manifest_key: bytes
     """Signs manifests: an Ed25519 private key, 32 bytes."""
 

@@ -10,17 +10,31 @@ from typing import Any, Final, NamedTuple
 
 from nameplate.errors import (
     ACCOUNT_DENIED,
+    BATCH_CANNOT_BE_APPLIED,
+    BATCH_HAS_ENDED,
+    BATCH_IS_BUSY,
     BATCH_NOT_FOUND,
     DEVICE_NOT_FOUND,
     INVALID_APPLY_ID,
     INVALID_PRODUCT_KEY,
     INVALID_PRODUCT_NAME,
     LONG_PRODUCT_DESCRIPTION,
+    NO_CORRECTIONS,
+    NOT_A_FILE_BATCH,
+    NOTHING_TO_RETRY,
     PRODUCT_NAME_TAKEN,
     PRODUCT_NOT_FOUND,
     SERVICE_UNAVAILABLE,
     TOKEN_CONTENT_DIFFERS,
+    TOO_MANY_DEVICES,
     TOO_MANY_PRODUCTS,
+    UPLOAD_IS_BUSY,
+    UPLOAD_IS_COMPLETE,
+    UPLOAD_IS_ELSEWHERE,
+    UPLOAD_IS_GONE,
+    UPLOAD_IS_LARGER,
+    UPLOAD_IS_SHORTER,
+    UPLOAD_OFFSET_DIFFERS,
     RefusedError,
 )
 
@@ -145,21 +159,7 @@ INTERNAL = Problem(
     "The call failed for a reason that is in the server's log, under this request_id.",
     "Try again; if it goes on, ask whoever runs the server.",
 )
-OFFSET_DIFFERS = Problem(
-    "OffsetDiffers",
-    409,
-    "The file does not go on there",
-    "{offset} was sent; {received} bytes are here.",
-    "Go on from Upload-Offset.",
-)
-FILE_TOO_LARGE = Problem("FileTooLarge", 413, "The file is too large", "It has more than {most} bytes{why}.", "{fix}")
-FILE_INCOMPLETE = Problem(
-    "FileIncomplete",
-    422,
-    "The file is shorter than was said",
-    "{received} bytes are here, {size} were announced.",
-    "Send the rest, or announce the file with its true size.",
-)
+UNREADABLE_FILE = Problem("UnreadableFile", 422, "The file cannot be read so", "{problem}.", "{fix}")
 UPLOAD_DISPLACED = Problem(
     "UploadDisplaced",
     409,
@@ -213,6 +213,20 @@ _ADVICE: Final = {
     LONG_PRODUCT_DESCRIPTION.code: _Advice(422, "description", "Shorten it."),
     TOO_MANY_PRODUCTS.code: _Advice(422, "", "Delete a product that nobody needs, or raise NAMEPLATE_MOST_PRODUCTS."),
     TOKEN_CONTENT_DIFFERS.code: _Advice(422, "Idempotency-Key", "Send another key with another request."),
+    NOT_A_FILE_BATCH.code: _Advice(409, "batch_id", "Ask for it by its ApplyId at the signed API."),
+    BATCH_IS_BUSY.code: _Advice(409, "batch_id", "Follow /v1/batches/{batch_id}/events, then send this again."),
+    BATCH_HAS_ENDED.code: _Advice(409, "batch_id", "Announce another batch."),
+    BATCH_CANNOT_BE_APPLIED.code: _Advice(409, "policy", "Correct the failed rows, or choose another policy."),
+    NOTHING_TO_RETRY.code: _Advice(409, "batch_id", "PUT corrected rows to /v1/batches/{batch_id}/corrections."),
+    UPLOAD_OFFSET_DIFFERS.code: _Advice(409, "Upload-Offset", "Go on from the Upload-Offset of this answer."),
+    UPLOAD_IS_COMPLETE.code: _Advice(409, "batch_id", "Nothing is to be sent; follow the batch."),
+    UPLOAD_IS_BUSY.code: _Advice(409, "batch_id", "Wait a moment, ask by HEAD how far it is, and go on from there."),
+    UPLOAD_IS_LARGER.code: _Advice(413, "body", "Announce a batch with the true size, or without one."),
+    UPLOAD_IS_SHORTER.code: _Advice(422, "body", "Send the rest by PATCH, or announce a batch with the true size."),
+    UPLOAD_IS_ELSEWHERE.code: _Advice(409, "batch_id", "Send this to that host."),
+    UPLOAD_IS_GONE.code: _Advice(410, "batch_id", "Announce a batch and send the file again."),
+    NO_CORRECTIONS.code: _Advice(409, "batch_id", "PUT them as a whole."),
+    TOO_MANY_DEVICES.code: _Advice(422, "", "Take another product, or raise NAMEPLATE_MOST_DEVICES."),
     SERVICE_UNAVAILABLE.code: _Advice(503, "", "Send the same call again."),
 }
 _OTHERWISE: Final = _Advice(422, "", "Change what is said to be wrong, and send it again.")
@@ -226,7 +240,10 @@ def translate(refused: RefusedError, advice: Mapping[str, _Advice] = _ADVICE) ->
     status, where, fix = advice.get(refused.code, _OTHERWISE)
     if refused.code not in advice and not refused.is_business:
         status = refused.status
-    return ProblemError(refused.code, status, (_title(refused.message), refused.message, fix), where)
+    problem = ProblemError(refused.code, status, (_title(refused.message), refused.message, fix), where)
+    if refused.code == UPLOAD_OFFSET_DIFFERS.code and refused.data is not None:
+        problem.with_headers(upload_offset=str(refused.data["offset"]))
+    return problem
 
 
 def _title(message: str) -> str:

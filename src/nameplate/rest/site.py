@@ -1,20 +1,24 @@
 """REST of one process, put together."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from nameplate.call import Registry
 from nameplate.domain.secrets import mint_key
 from nameplate.domain.tokens import BearerTokens
-from nameplate.rest import documents, products, tokens, webhooks
+from nameplate.rest import batches, documents, products, tokens, uploads, webhooks
 from nameplate.rest.access import Access
 from nameplate.rest.application import Rest
 from nameplate.rest.calls import Site
 from nameplate.rest.events import Watchers
+from nameplate.rest.turns import Uploads
 
-ROUTED = (tokens, products, webhooks, documents)
+ROUTED = (tokens, products, batches, uploads, webhooks, documents)
 """The modules whose functions are routes, in the order of the reference."""
 
+_THREADS = 4
 _TOKENS = "bearer-token-key"
 _MANIFESTS = "manifest-key"
 
@@ -26,6 +30,7 @@ def make_rest(registry: Registry) -> Rest:
     site = Site(
         access=Access(registry, BearerTokens(tokens_key)),
         watchers=Watchers(),
+        uploads=Uploads(ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")),
         manifest_key=kept(registry.master, _MANIFESTS, _mint_manifest_key),
     )
     return Rest(registry, site)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 from starlette.types import Receive, Send
@@ -112,6 +113,18 @@ async def in_thread(pool: Executor, work: Callable[[], _Made]) -> _Made:
     except asyncio.CancelledError:
         await asyncio.wait({running})
         raise
+
+
+@asynccontextmanager
+async def entered(pool: Executor, context: AbstractContextManager[_Made]) -> AsyncIterator[_Made]:
+    """Enter a context in a thread, and leave it in one."""
+    made = await in_thread(pool, context.__enter__)
+    try:
+        yield made
+    except BaseException as error:
+        await in_thread(pool, partial(context.__exit__, type(error), error, error.__traceback__))
+        raise
+    await in_thread(pool, partial(context.__exit__, None, None, None))
 
 
 def _close(pieces: Iterator[bytes]) -> None:

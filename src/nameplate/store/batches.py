@@ -10,9 +10,15 @@ from sqlalchemy import Connection, bindparam, func, select
 from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, Origin, State, Step
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
+from nameplate.store.deliveries import HAS_WEBHOOKS, tell
 from nameplate.store.schema import batch, part, part_names, product, refusal
 
-_MOVE: Final = batch.update().where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("old"))
+# Whether anybody is to be told comes with the change itself, so that it costs the others nothing.
+_MOVE: Final = (
+    batch.update()
+    .where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("old"))
+    .returning(batch.c.account_id, HAS_WEBHOOKS)
+)
 _FINAL_KEPT: Final = 10_000
 
 
@@ -213,9 +219,13 @@ def part_owner(batch_id: int, first: int) -> str:
     return f"part:{batch_id}:{first}:secrets"
 
 
-def move(  # noqa: PLR0913, PLR0917 (what a move is)
-    connection: Connection, batch_id: int, old: State, new: State, now: int, **values: int | str | None
-) -> bool:
-    """Move a batch from one state to another; False if it was not in the old one."""
-    moved = {"of_batch": batch_id, "old": old, "state": new, "moved_at": now, **values}
-    return connection.execute(_MOVE, moved).rowcount == 1
+def move(connection: Connection, batch_id: int, old: State, new: State, now: int, **values: int | str | None) -> bool:
+    """Move a batch from one state to another, and have webhooks told of it; False if it was not in the old one."""
+    values |= {"state": new, "moved_at": now}
+    moved = connection.execute(_MOVE, {"of_batch": batch_id, "old": old, **values}).one_or_none()
+    if moved is None:
+        return False
+    account_id, has_webhooks = moved
+    if has_webhooks:
+        tell(connection, account_id, batch_id, new, now)
+    return True

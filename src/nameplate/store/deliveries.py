@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, bindparam, literal_column, or_, select, tuple_
+from sqlalchemy import Connection, Row, and_, bindparam, exists, literal_column, or_, select, tuple_
 
-from nameplate.domain.batch import State
+from nameplate.domain.batch import Origin, State
 from nameplate.domain.secrets import mint_text
 from nameplate.domain.webhooks import GONE, KEPT_MS, DeliveryState, event_type, next_pause
 from nameplate.store.database import Database
-from nameplate.store.schema import batch, product, webhook, webhook_delivery
+from nameplate.store.schema import batch, product, upload, webhook, webhook_delivery
 
 _ID_LENGTH: Final = 24
 # Written out, so that SQLite sees that the index over what is waiting has them all.
@@ -21,10 +21,26 @@ _LISTENERS: Final = (
     .where(webhook.c.account_id == bindparam("account_id"), webhook.c.is_active == 1)
     .order_by(webhook.c.id)
 )
-_TOLD: Final = (
-    select(batch, product.c.key.label("product_key")).join(product).where(batch.c.id == bindparam("of_batch"))
+HAS_WEBHOOKS: Final = (
+    exists().where(webhook.c.account_id == batch.c.account_id, webhook.c.is_active == 1).correlate(batch)
 )
-_HIDDEN: Final = ("account_id", "product_id", "origin", "id")
+_BATCH: Final = (
+    select(batch, product.c.key, upload.c.name, upload.c.size, upload.c.received, upload.c.problem)
+    .join(product, product.c.id == batch.c.product_id)
+    .outerjoin(upload, and_(upload.c.batch_id == batch.c.id, upload.c.number == 0))
+    .where(batch.c.id == bindparam("of_batch"))
+)
+_SAME: Final = (
+    "policy",
+    "total",
+    "illegal",
+    "unchanged",
+    "conflicts",
+    "updated",
+    "created_at",
+    "moved_at",
+    "cancelled_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +153,29 @@ def tell(connection: Connection, account_id: int, batch_id: int, state: State, n
     listeners = list(connection.execute(_LISTENERS, {"account_id": account_id}).scalars())
     if not listeners:
         return
-    row = connection.execute(_TOLD, {"of_batch": batch_id}).mappings().one()
-    data = {"batch_id": batch_id} | {name: value for name, value in row.items() if name not in _HIDDEN}
+    row = connection.execute(_BATCH, {"of_batch": batch_id}).one()
     said = event_type(state)
-    payload = orjson.dumps({"type": said, "timestamp": _moment(now), "data": data}).decode()
+    payload = orjson.dumps({"type": said, "timestamp": _moment(now), "data": _data(row)}).decode()
     values = {"batch_id": batch_id, "type": said, "payload": payload, "created_at": now, "due_at": now}
     rows = [{"id": f"msg_{mint_text(_ID_LENGTH)}", "webhook_id": listener, **values} for listener in listeners]
     connection.execute(webhook_delivery.insert(), rows)
+
+
+def _data(row: Row[Any]) -> dict[str, Any]:
+    """Return what is said of a batch: the members of a Progress that a change of state settles."""
+    is_of_file = row.origin == Origin.FILE
+    ended = row.state in (State.CREATE_SUCCESS, State.CREATE_FAILED)
+    return {
+        "batch_id": row.id,
+        "product_key": row.key,
+        "state": row.state,
+        "replaces": bool(row.replaces),
+        "file": {"name": row.name, "size": row.size, "received": row.received} if is_of_file else None,
+        "created": row.created if is_of_file else row.total - row.refused if ended else 0,
+        "failed": row.refused,
+        "problem": row.problem,
+        **{name: getattr(row, name) for name in _SAME},
+    }
 
 
 def _disable(connection: Connection, webhook_id: int) -> None:

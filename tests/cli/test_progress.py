@@ -52,10 +52,10 @@ def test_a_line_says_what_is_done_and_how_far_it_is(progress: dict[str, Any], li
 def test_lines_come_when_something_else_is_done_and_every_few_seconds() -> None:
     now, written = 0.0, list[str]()
     lines = Lines(written.append, lambda: now)
-    for moment, what in ((0, "a"), (1, "a"), (4.9, "a"), (5, "a"), (6, "b"), (7, "b"), (11, "b")):
+    for moment, what in ((0, "a"), (1, "a"), (4.9, "a"), (5, "a"), (6, "b"), (7, "b"), (11, "b"), (12, "b"), (13, "c")):
         now = float(moment)
         lines.show(Measure(what, moment.__floor__(), None))
-    assert written == ["a: 0 rows\n", "a: 5 rows\n", "b: 6 rows\n", "b: 11 rows\n"]
+    assert written == ["a: 0 rows\n", "a: 5 rows\n", "b: 6 rows\n", "b: 11 rows\n", "b: 12 rows\n", "c: 13 rows\n"]
 
 
 def test_the_pace_of_an_upload_does_not_count_what_was_there_before() -> None:

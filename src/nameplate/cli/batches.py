@@ -2,13 +2,15 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from nameplate.cli import plans
 from nameplate.cli.course import Choice, Course
+from nameplate.cli.ending import FAILED
 from nameplate.cli.events import follow
 from nameplate.cli.imports import Detach, PolicyOption, Replaces, Yes
 from nameplate.cli.session import Session, with_session
@@ -43,13 +45,20 @@ def watch(session: Session, batch: BatchId) -> None:
     """Follow a batch until it does nothing more by itself; with --json, a line for each change."""
     with session.connected() as remote:
         if session.as_json:
-            for progress in follow(remote, batch):
-                sys.stdout.write(f"{json.dumps(progress, ensure_ascii=False)}\n")
-                sys.stdout.flush()
-            return
+            _print_each(follow(remote, batch))
         course = Course(session, remote, remote.get(f"/v1/batches/{batch}"))
         course.rest()
         course.report()
+
+
+def _print_each(feed: Iterator[plans.Progress]) -> NoReturn:
+    """Print a line for each event; end with 1 if there is something to do about the last."""
+    has_failed = False
+    for progress in feed:
+        sys.stdout.write(f"{json.dumps(progress, ensure_ascii=False)}\n")
+        sys.stdout.flush()
+        has_failed = plans.has_failed(progress)
+    raise typer.Exit(FAILED if has_failed else 0)
 
 
 @with_session

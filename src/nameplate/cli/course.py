@@ -10,6 +10,7 @@ from nameplate.cli import plans
 from nameplate.cli.ending import FAILED, misuse
 from nameplate.cli.events import MOVING, follow
 from nameplate.cli.plans import Progress
+from nameplate.cli.problems import ProblemError
 from nameplate.cli.progress import measure
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session
@@ -17,6 +18,7 @@ from nameplate.domain.file_batch import Policy
 
 _FAILED_KINDS: Final = ("illegal", "conflict", "taken")
 _SHOWN: Final = 10
+_NOT_SO: Final = "nameplate.batch.CannotBeApplied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,55 +48,69 @@ class Course:
 
     def __init__(self, session: Session, remote: Remote, progress: Progress) -> None:
         self.progress = progress
+        self._refused = False
         self._session = session
         self._remote = remote
         self._place = f"/v1/batches/{progress['batch_id']}"
 
     def rest(self) -> None:
         """Follow it until it does nothing more by itself."""
-        number = self.progress["batch_id"]
+        number, doing = self.progress["batch_id"], ""
         self._session.go_on = f"Batch {number} goes on by itself. Follow it with: nameplate watch {number}"
         with self._session.showing() as display:
             for progress in follow(self._remote, number):
                 self.progress = progress
-                if progress["stage"] in MOVING:
-                    display.show(measure(progress))
+                doing = progress["stage"] if progress["stage"] in MOVING else doing
+                if doing:
+                    # At rest too: how far it came with what it did last.
+                    display.show(measure({**progress, "stage": doing}))
+        self._session.go_on = ""
 
     def carry_out(self, choice: Choice) -> None:
         """Apply its plan, if it is to be and is not yet, and follow it to its end. Raises CommandError."""
         if self.progress["stage"] != "planned" or self.progress["problem"] or choice.only_plan:
             return
-        if not choice.is_sure and not self._is_agreed(choice):
-            return
+        if not choice.is_sure:
+            self._ask(choice)
         self.apply(choice)
 
     def apply(self, choice: Choice) -> None:
         """Apply its plan, once there is one, and follow it to its end unless nobody waits. Raises CommandError."""
         if self.progress["stage"] in MOVING:
             self.rest()
-        self.progress = self._remote.post(f"{self._place}/apply", choice.body)
+        try:
+            self.progress = self._remote.post(f"{self._place}/apply", choice.body)
+        except ProblemError as error:
+            if error.name != _NOT_SO:
+                raise
+            # The rows that are in the way come with the report.
+            self._session.tell(str(error))
+            self._refused = True
+            return
         if choice.waits:
             self.rest()
 
     def report(self) -> None:
         """Print where it is now; end with 1 if there are rows to correct."""
-        self._session.go_on = ""
-        rows = self._failed_rows() if not self._session.as_json else []
-        count = self.progress["illegal"] + self.progress["conflicts"]
-        parts = (
-            plans.summary(self.progress),
-            plans.failed_rows(rows, max(count, len(rows))),
-            plans.next_steps(self.progress),
-        )
-        self._session.answer(self.progress, "\n".join(part for part in parts if part))
-        if plans.has_failed(self.progress):
+        text = "" if self._session.as_json else f"{self._described()}\n{plans.next_steps(self.progress)}"
+        self._session.answer(self.progress, text.rstrip())
+        if self._refused or plans.has_failed(self.progress):
             raise typer.Exit(FAILED)
 
-    def _is_agreed(self, choice: Choice) -> bool:
-        text = plans.summary(self.progress)
-        rows = plans.failed_rows(self._failed_rows(), self.progress["illegal"] + self.progress["conflicts"])
-        sys.stderr.write(f"{text}\n{rows}\n" if rows else f"{text}\n")
-        return typer.confirm(f"Create them ({choice.policy})?", err=True)
+    def _ask(self, choice: Choice) -> None:
+        """Show the plan and ask; end if the answer is no."""
+        number = self.progress["batch_id"]
+        self._session.go_on = f"Nothing has been created. Apply the plan with: nameplate apply {number}"
+        sys.stderr.write(f"{self._described()}\n")
+        if not typer.confirm(f"Create the devices, {choice.policy}?", err=True):
+            sys.stderr.write(f"{self._session.go_on}\n")
+            raise typer.Exit
+
+    def _described(self) -> str:
+        count = self.progress["illegal"] + self.progress["conflicts"]
+        rows = self._failed_rows()
+        parts = (plans.summary(self.progress), plans.failed_rows(rows, max(count, len(rows))))
+        return "\n".join(part for part in parts if part)
 
     def _failed_rows(self) -> list[dict[str, Any]]:
         """Return some of the rows that are wrong."""

@@ -103,7 +103,7 @@ class Opening:
             elif note.batch_id is not None:
                 found = self._find(note.batch_id)
                 if found is not None:
-                    self._session.tell(f"Going on with batch {note.batch_id}, begun before.")
+                    self._session.tell(f"Going on with batch {note.batch_id}; --new begins another.")
                     return found
         return self._announce(self._note(note), apply)
 

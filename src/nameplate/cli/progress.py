@@ -101,13 +101,17 @@ class Lines:
         self._clock = clock
         self._what = ""
         self._shown_at = 0.0
+        self._unsaid: Measure | None = None
 
     def show(self, measure: Measure) -> None:
         """Write a line, if it is time for one."""
         now = self._clock()
         if measure.what == self._what and now - self._shown_at < LINE_SECONDS:
+            self._unsaid = measure
             return
-        self._what, self._shown_at = measure.what, now
+        if self._unsaid is not None and measure.what != self._what:
+            self._write(f"{self._unsaid.what}: {self._unsaid}\n")
+        self._what, self._shown_at, self._unsaid = measure.what, now, None
         self._write(f"{measure.what}: {measure}\n")
 
     def tell(self, text: str) -> None:

@@ -213,9 +213,7 @@ def part_owner(batch_id: int, first: int) -> str:
     return f"part:{batch_id}:{first}:secrets"
 
 
-def move(  # noqa: PLR0913, PLR0917 (what a move is)
-    connection: Connection, batch_id: int, old: State, new: State, now: int, **values: int | str | None
-) -> bool:
+def move(connection: Connection, batch_id: int, old: State, new: State, now: int, **values: int | str | None) -> bool:
     """Move a batch from one state to another; False if it was not in the old one."""
     moved = {"of_batch": batch_id, "old": old, "state": new, "moved_at": now, **values}
     return connection.execute(_MOVE, moved).rowcount == 1

@@ -27,7 +27,7 @@ _RETRY_SECONDS: Final = 1.0
 _AT_ONCE: Final = 16
 _CONNECT_SECONDS: Final = 5
 _ATTEMPT_SECONDS: Final = 15
-_CLAIM_MS: Final = 60_000
+_CLAIM_MS: Final = 30_000
 _FORGET_SECONDS: Final = 3600
 _USER_AGENT: Final = "nameplate-webhooks/1"
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
+from sqlalchemy import Connection
 
 from nameplate import metrics
 from nameplate.call import Registry
@@ -117,7 +118,7 @@ class FileSteps:
         self._pace.took(len(works), time.perf_counter() - began)
         metrics.DEVICES_CREATED.inc(created)
 
-    def _apply(self, connection, batch: FileBatch, work: _Work, taken: set[int]) -> Done:
+    def _apply(self, connection: Connection, batch: FileBatch, work: _Work, taken: set[int]) -> Done:
         rows, outcomes = work.rows, bytearray(outcomes_of(work.claim))
         for row in work.chosen:
             outcomes[row] = Outcome.TAKEN if row in taken else Outcome.CREATED
@@ -179,7 +180,7 @@ class FileSteps:
             deleted = delete_between(connection, first, first + claim.rows - 1)
             self._finish(connection, claim, Done(bytes(outcomes), findings, settled, -deleted), Policy.ALL_OR_NOTHING)
 
-    def _finish(self, connection, claim: Claim, done: Done, policy: Policy | None) -> None:
+    def _finish(self, connection: Connection, claim: Claim, done: Done, policy: Policy | None) -> None:
         most = self._registry.limits.devices
         finish_file_part(connection, claim, done, policy, self._registry.clock(), most)
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 from uuid import uuid4
 
 import orjson
@@ -229,7 +229,7 @@ class Readers:
         return upload.host == socket.gethostname() or uploads.path_of(self._registry, upload).exists()
 
 
-def _heard(out: BinaryIO) -> Iterator[dict[str, Any]]:
+def _heard(out: IO[bytes]) -> Iterator[dict[str, Any]]:
     """Yield what a reading process tells, until it ends."""
     while line := out.readline():
         if not line.endswith(b"\n"):

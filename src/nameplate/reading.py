@@ -106,15 +106,21 @@ def _require_room(order: Order, rows: int) -> None:
         raise UnreadableFileError(f"A batch has room for {MOST_ROWS:,} rows.", "Cut the file into several.")
 
 
-def _tell_parts(
-    order: Order, parts: Iterator[tuple[Rows, list[Finding]]], rows_read: int, teller: Teller
-) -> None:
+def _tell_parts(order: Order, parts: Iterator[tuple[Rows, list[Finding]]], rows_read: int, teller: Teller) -> None:
     master = MasterKey(bytes.fromhex(order.master_key))
     first = order.first
+    later: list[Finding] = []
     for rows, findings in parts:
-        header = {"rows_read": rows_read, "findings": _written(findings), "first": first, "rows": len(rows.names)}
+        # When a finding comes depends on chance. Which part it is told with must not: on the names that it is between.
+        last = rows.names[-1] if rows.names else ""
+        known = sorted(later + findings, key=lambda one: (one.value or "", one.line))
+        now = [one for one in known if (one.value or "") < last]
+        later = known[len(now) :]
+        header = {"rows_read": rows_read, "findings": _written(now), "first": first, "rows": len(rows.names)}
         teller.tell("piece", _blobs(order, rows, first, master) if rows.names else None, **header)
         first += len(rows.names)
+    if later:
+        teller.tell("piece", rows_read=rows_read, findings=_written(later))
 
 
 def _blobs(order: Order, rows: Rows, first: int, master: MasterKey) -> dict[str, bytes]:
@@ -127,7 +133,8 @@ def _blobs(order: Order, rows: Rows, first: int, master: MasterKey) -> dict[str,
             blobs[name] = orjson.dumps(column)
     if rows.secrets is not None and any(rows.secrets):
         # Here, beside the workers: it costs more than all else that is done to a row.
-        owners = map(order.secret_owner.format, count(first_id(order.batch_id) + first))
+        number = first_id(order.batch_id) + first
+        owners = map(order.secret_owner.format, range(number, number + len(rows.secrets)))
         blobs["sealed"] = pack(master.seal_each(rows.secrets, owners))
     return blobs
 
@@ -165,8 +172,9 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    # Nothing comes any more: when this ends, so has the other side.
-    sys.stdin.buffer.read()
+    # Nothing comes any more: when this ends, so has the other side. (Past the buffer, which is locked meanwhile.)
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 

@@ -46,11 +46,11 @@ def _pattern(each: str) -> Callable[[list[str]], bool]:
 _NARROW: Final = r"[A-Za-z0-9_\u4e00-\u9fff]"
 _NICKNAME: Final = "{} to 64 letters, digits, _ and Chinese or Japanese characters, which count twice, are allowed."
 RULES: Final = {
-    DEVICE_NAME: Rule(
-        is_device_name, all_device_names, "4 to 32 letters, digits and - _ @ . : are allowed."),
+    DEVICE_NAME: Rule(is_device_name, all_device_names, "4 to 32 letters, digits and - _ @ . : are allowed."),
     NICKNAME: Rule(is_nickname, _pattern(_NARROW + "{4,32}"), _NICKNAME.format(4)),
     DEVICE_SECRET: Rule(
-        is_secret, _pattern(r"[A-Za-z0-9\-_@.:]{1,32}"), "1 to 32 letters, digits and - _ @ . : are allowed."),
+        is_secret, _pattern(r"[A-Za-z0-9\-_@.:]{1,32}"), "1 to 32 letters, digits and - _ @ . : are allowed."
+    ),
     SN: Rule(is_sn, _pattern("[A-Za-z0-9_]{1,64}"), "1 to 64 letters, digits and _ are allowed."),
 }
 _IMPORTED_NICKNAME: Final = Rule(is_imported_nickname, _pattern(_NARROW + "{1,32}"), _NICKNAME.format(1))
@@ -85,7 +85,7 @@ def _rows(block: Block, tags: list[dict[str, str] | None] | None) -> Rows:
 
 def _optional(texts: list[str] | None) -> list[str | None] | None:
     if texts is None or "" not in texts:
-        return cast(list[str | None] | None, texts)
+        return cast("list[str | None] | None", texts)
     return [text or None for text in texts]
 
 

@@ -85,7 +85,9 @@ def line_header(headers: Sequence[str]) -> str:
     """
     found = [header.strip() for header in headers if _LINE_HEADER.fullmatch(header.strip())]
     if not found:
-        raise UnreadableFileError(f"There is no column {LINE}.", "Correct the file of failed rows and leave Line in it.")
+        raise UnreadableFileError(
+            f"There is no column {LINE}.", "Correct the file of failed rows and leave Line in it."
+        )
     return max(found, key=len)
 
 

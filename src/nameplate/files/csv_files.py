@@ -10,7 +10,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
 
-from nameplate.files.columns import find_columns, is_header, numbers, places
+from nameplate.files.columns import find_columns, numbers, places
 from nameplate.files.csv_records import CELL_LENGTH, Dialect, Records, Shape, read_records
 from nameplate.files.layout import Layout, Open, UnreadableFileError
 from nameplate.files.rows import ROWS_AT_ONCE, Block, Finding
@@ -162,8 +162,12 @@ def _of_width(width: int, records: Records) -> Records:
 def _miscounted(line: int, cells: int, width: int) -> Finding:
     problem = f"the row has {cells} cells, the header {width}"
     if cells < width:
-        return Finding(line, "", None, problem, "Give every row all cells; leave those empty that have nothing in them.")
-    return Finding(line, "", None, problem, "Quote cells that hold the delimiter, or remove the cells that are too many.")
+        return Finding(
+            line, "", None, problem, "Give every row all cells; leave those empty that have nothing in them."
+        )
+    return Finding(
+        line, "", None, problem, "Quote cells that hold the delimiter, or remove the cells that are too many."
+    )
 
 
 def _encoding(layout: Layout) -> str:

@@ -120,7 +120,9 @@ class _Reading:
         except csv.Error as error:
             if "field larger" in str(error) and len(lines[begin]) > CELL_LENGTH:
                 raise UnreadableFileError(
-                    f"A cell is longer than {CELL_LENGTH:,} characters.", "Is this the right file?", line=self._line + begin
+                    f"A cell is longer than {CELL_LENGTH:,} characters.",
+                    "Is this the right file?",
+                    line=self._line + begin,
                 ) from None
             return begin, True
         return begin, False

@@ -13,7 +13,7 @@ from nameplate.domain.names import is_device_name
 from nameplate.files import csv_files
 from nameplate.files.columns import COLUMNS, DEVICE_NAME, column_of, find_columns, is_header, numbers
 from nameplate.files.csv_records import Dialect
-from nameplate.files.layout import NONE, Format, Layout, Open, UnreadableFileError
+from nameplate.files.layout import Format, Layout, Open, UnreadableFileError
 from nameplate.files.streams import BLOCK_BYTES, compression_of, open_plain
 from nameplate.files.text import find_encoding, known_encoding, text_blocks
 
@@ -48,7 +48,9 @@ def _with_compression(open_: Open, given: Layout) -> Layout:
     with open_() as raw:
         found = compression_of(raw.read(4))
     if given.compression not in {None, found}:
-        raise UnreadableFileError(f"The file is not compressed as {given.compression}, but: {found}.", "Leave that away.")
+        raise UnreadableFileError(
+            f"The file is not compressed as {given.compression}, but: {found}.", "Leave that away."
+        )
     return replace(given, compression=found)
 
 
@@ -63,7 +65,9 @@ def _format_of(head: bytes, name: str) -> Format:
     text = head[:64].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     named = {suffix.lower() for suffix in PurePath(name).suffixes}
     if text.startswith(b"[") and named & set(_LINES_NAMED):
-        raise UnreadableFileError("The file is one JSON array.", "Write one object on each line, without commas between.")
+        raise UnreadableFileError(
+            "The file is one JSON array.", "Write one object on each line, without commas between."
+        )
     return Format.JSONL if text.startswith(b"{") else Format.CSV
 
 

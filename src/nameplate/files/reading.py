@@ -56,7 +56,9 @@ def _require_lines(block: Block) -> None:
 def _renumbered(block: Block, seen: "_Seen") -> Block:
     """Return a block of a correction with the lines that its rows are to replace."""
     for finding in block.findings:
-        raise UnreadableFileError(f"{finding.problem[:1].upper()}{finding.problem[1:]}.", finding.fix, line=finding.line)
+        raise UnreadableFileError(
+            f"{finding.problem[:1].upper()}{finding.problem[1:]}.", finding.fix, line=finding.line
+        )
     lines = array("I")
     for at, text in zip(block.lines, block.columns.pop(LINE), strict=True):
         if not _NUMBER.fullmatch(text.strip()) or not seen.add(int(text.strip().removesuffix(".0"))):

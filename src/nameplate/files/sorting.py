@@ -3,7 +3,6 @@
 import shutil
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -120,7 +119,9 @@ class Sorter:
         if rows.sns is not None:
             columns["sn"] = pa.array(rows.sns, pa.string())
         if rows.tags is not None:
-            columns["tags"] = pa.array([orjson.dumps(tags).decode() if tags else None for tags in rows.tags], pa.string())
+            columns["tags"] = pa.array(
+                [orjson.dumps(tags).decode() if tags else None for tags in rows.tags], pa.string()
+            )
         return pa.table(columns)
 
     def _rows(self, batch: pa.RecordBatch) -> Rows:
@@ -169,12 +170,16 @@ class _Filters:
             if new:
                 self._name, self._line = name, line
                 continue
-            yield Finding(line, DEVICE_NAME, name, f"is repeated; it is first in line {self._line}", "Remove one of the rows.")
+            yield Finding(
+                line, DEVICE_NAME, name, f"is repeated; it is first in line {self._line}", "Remove one of the rows."
+            )
 
     def _shorn(self, batch: pa.RecordBatch) -> Iterator[Finding]:
         length = self._padded_length or 0
         for name, line in zip(batch.column("name").to_pylist(), _lines(batch), strict=True):
-            problem = f"is shorter than the file's names of {length} digits that begin with 0; it may have lost its zeros"
+            problem = (
+                f"is shorter than the file's names of {length} digits that begin with 0; it may have lost its zeros"
+            )
             fix = f"Write {name.zfill(length)}, or send {name} as a correction if it is meant."
             yield Finding(line, DEVICE_NAME, name, problem, fix)
 

@@ -32,13 +32,13 @@ def open_plain(open_: Open, layout: Layout) -> BinaryIO:
     raw = open_()
     if layout.compression == GZIP:
         counted = _Counted(raw)
-        return cast(BinaryIO, _Bounded(gzip.GzipFile(fileobj=counted), counted))
+        return cast("BinaryIO", _Bounded(gzip.GzipFile(fileobj=counted), counted))
     if layout.compression == ZSTD:
         counted = _Counted(raw)
         reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(
             counted, read_across_frames=True
         )
-        return cast(BinaryIO, _Bounded(reader, counted))
+        return cast("BinaryIO", _Bounded(reader, counted))
     return raw
 
 

@@ -37,7 +37,9 @@ def known_encoding(name: str) -> str:
     except (LookupError, ValueError):
         found = ""
     if found not in ENCODINGS:
-        raise UnreadableFileError(f"The encoding {name!r} is not read here.", f"Give one of {', '.join(sorted(ENCODINGS))}.")
+        raise UnreadableFileError(
+            f"The encoding {name!r} is not read here.", f"Give one of {', '.join(sorted(ENCODINGS))}."
+        )
     return _GB18030 if found in {"gbk", "gb2312"} else found
 
 
@@ -53,7 +55,9 @@ def find_encoding(open_: Open, layout: Layout) -> str:
         if head.startswith(mark):
             return name
     if b"\0" in head:
-        raise UnreadableFileError("The file is UTF-16 or UTF-32 without a mark, or no text.", _ADVICE, byte=head.index(0))
+        raise UnreadableFileError(
+            "The file is UTF-16 or UTF-32 without a mark, or no text.", _ADVICE, byte=head.index(0)
+        )
     broken = _first_broken(open_, layout, _UTF_8)
     if broken is None:
         return _UTF_8
@@ -85,7 +89,9 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
         rest = text[cut:]
         if len(rest) > LINE_LENGTH:
             raise UnreadableFileError(
-                f"A line is longer than {LINE_LENGTH:,} characters.", "Is it a text file with line ends?", line=lines + 1
+                f"A line is longer than {LINE_LENGTH:,} characters.",
+                "Is it a text file with line ends?",
+                line=lines + 1,
             )
     rest += decoder.decode(b"", final=True)
     if rest:

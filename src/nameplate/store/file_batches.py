@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy import Connection, Row, Select, Text, bindparam, func, or_, select
 
 from nameplate.domain.batch import Origin, State, Step
 from nameplate.domain.file_batch import Application, Counts, Policy, UploadState, objection
@@ -187,7 +187,7 @@ def _cancel(connection: Connection, row: Row[Any], now: int) -> None:
 def _undo(connection: Connection, row: Row[Any], now: int) -> None:
     if connection.execute(_IS_UNDONE, {"of_batch": row.id}).scalar_one():
         return
-    left = again(connection, row.id, literal_column("1") == literal_column("1"), Step.UNDO, now)
+    left = again(connection, row.id, part.c.first >= 0, Step.UNDO, now)
     connection.execute(_SET, {"of_batch": row.id, "done": row.total - left, "refused": 0})
 
 

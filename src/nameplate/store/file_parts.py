@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from nameplate.domain.batch import RUNNING, State, Step, outcome
 from nameplate.domain.file_batch import FAILED, Application, Counts, Outcome, Policy, objection
@@ -113,7 +113,7 @@ def end_check(connection: Connection, batch_id: int, row: Row[tuple[int, ...]], 
     return start(connection, batch_id, ended, application, counts, now)
 
 
-def start(  # noqa: PLR0913, PLR0917 (what is known of it)
+def start(
     connection: Connection, batch_id: int, state: State, application: Application, counts: Counts, now: int
 ) -> State:
     """Let the rows of a checked file be created; returns the state that its batch is in then."""
@@ -125,7 +125,7 @@ def start(  # noqa: PLR0913, PLR0917 (what is known of it)
     refused = 0
     if application.policy is Policy.SKIP_INVALID:
         refused = counts.illegal + count_resting(connection, batch_id)
-    values = {"policy": application.policy, "replaces": int(application.replaces)}
+    values: dict[str, int | str] = {"policy": application.policy, "replaces": int(application.replaces)}
     move(connection, batch_id, state, State.CREATE, now, done=counts.total - left, refused=refused, **values)
     if left:
         return State.CREATE
@@ -134,7 +134,7 @@ def start(  # noqa: PLR0913, PLR0917 (what is known of it)
     return ended
 
 
-def again(connection: Connection, batch_id: int, chosen: object, step: Step, now: int) -> int:
+def again(connection: Connection, batch_id: int, chosen: ColumnElement[bool], step: Step, now: int) -> int:
     """Let a step be done to some parts of a batch; returns how many of its rows wait then."""
     waiting = {"step": step, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
     connection.execute(part.update().where(part.c.batch_id == batch_id, chosen).values(waiting))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
 
 from nameplate.store.database import ConflictError, Database
 from nameplate.store.rows import in_slices
@@ -24,11 +24,11 @@ _UPDATE: Final = (
     )
 )
 _UNLABEL: Final = tag.delete().where(tag.c.device_id == bindparam("of_id"))
-_BETWEEN: Final = (bindparam("low"), bindparam("high"))
+_LOW, _HIGH = bindparam("low", type_=BigInteger), bindparam("high", type_=BigInteger)
 _BESIDE: Final = [
-    table.delete().where(table.c.device_id.between(*_BETWEEN)) for table in (tag, group_member, certificate)
+    table.delete().where(table.c.device_id.between(_LOW, _HIGH)) for table in (tag, group_member, certificate)
 ]
-_DELETE: Final = device.delete().where(device.c.id.between(*_BETWEEN))
+_DELETE: Final = device.delete().where(device.c.id.between(_LOW, _HIGH))
 
 
 @dataclass(frozen=True, slots=True)

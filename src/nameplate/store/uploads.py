@@ -106,7 +106,8 @@ class Uploads:
     def __init__(self, database: Database) -> None:
         self._database = database
         columns = [upload.c[name] for name in (*_OWN, *_MORE)]
-        every = select(*columns, batch.c.account_id, batch.c.product_id, product.c.key.label("product_key"), product.c.auth_type)
+        columns += [batch.c.account_id, batch.c.product_id, product.c.key, product.c.auth_type]
+        every = select(*columns)
         every = every.join(batch, batch.c.id == upload.c.batch_id).join(product, product.c.id == batch.c.product_id)
         of_batch = every.where(upload.c.batch_id == bindparam("batch_id"))
         self._find = database.prepare(of_batch.where(upload.c.number == bindparam("number")))
@@ -124,7 +125,7 @@ class Uploads:
         self._over = database.prepare(over.order_by(upload.c.batch_id).limit(_AT_ONCE))
 
     def announce(self, new: NewUpload, token: ClientToken | None, now: int) -> int:
-        """Add a batch whose rows are in a file that is still to come, and return its id; or the same token's earlier one.
+        """Add a batch whose rows are in a file that is still to come, and return its id, or the same token's.
 
         Raises PRODUCT_NOT_FOUND.
         """
@@ -211,7 +212,9 @@ class Uploads:
 
     def release(self, chosen: Upload, owner: str) -> None:
         """Let another reader have an upload. Raises ReadingLostError if one has it already."""
-        self.hold(chosen, owner, owner=None, leased_until=0)
+        with self._database.transaction() as connection:
+            freed = {"state": UploadState.RECEIVED, "owner": None, "leased_until": 0}
+            _hold(connection, chosen, owner, freed)
 
     def finish(self, chosen: Upload, owner: str, now: int, most_devices: int | None) -> None:
         """Say that a whole file has been read. Raises ReadingLostError."""

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_note_is_found_again_until_it_is_forgotten(file: Path, tmp_path: Path) -> None:
     note = Note.new(Stamp.of(file))
     Journal(tmp_path, SUBJECT).write(note)
-    Journal(tmp_path, SUBJECT).began(note, 42)
+    Journal(tmp_path, SUBJECT).write(replace(note, batch_id=42))
     found = Journal(tmp_path, SUBJECT).read()
     assert found is not None
     assert (found.key, found.batch_id, found.is_of(Stamp.of(file))) == (note.key, 42, True)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -125,20 +125,27 @@ class Opening:
     def _note(self, note: Note | None) -> Note:
         """Return the note to announce with; one without a batch was cut short, maybe after the server had got it."""
         if note is None or self._is_new or note.batch_id is not None or not note.is_of(self._stamp):
-            note = Note.new(self._stamp)
-        try:
-            self._journal.write(note)
-        except OSError as error:
-            self._session.tell(f"{error.filename}: {error.strerror}. If it is stopped, this import cannot be resumed.")
+            return Note.new(self._stamp)
         return note
 
     def _announce(self, note: Note, apply: dict[str, Any] | None) -> dict[str, Any]:
+        is_kept = self._keep(note)
         body = {"product_key": self._subject.product, "name": self._subject.path.name, "size": self._stamp.size}
         body |= {"layout": self._subject.layout} if self._subject.layout else {}
         body |= {"apply": apply} if apply else {}
         made: dict[str, Any] = self._remote.post("/v1/batches", body, note.key)
-        self._journal.began(note, made["batch_id"])
+        if is_kept:
+            self._keep(replace(note, batch_id=made["batch_id"]))
         return made
+
+    def _keep(self, note: Note) -> bool:
+        """Write the note down; without it an import works, but cannot be gone on with."""
+        try:
+            self._journal.write(note)
+        except OSError as error:
+            self._session.tell(f"{error.filename}: {error.strerror}. If it is stopped, this import cannot be resumed.")
+            return False
+        return True
 
     def _find(self, batch_id: int) -> dict[str, Any] | None:
         """Return a batch that is still to go on, else None."""

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -66,10 +66,6 @@ class Journal:
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(asdict(note)))
         draft.replace(self._path)
-
-    def began(self, note: Note, batch_id: int) -> None:
-        """Keep which batch it is."""
-        self.write(replace(note, batch_id=batch_id))
 
     def forget(self) -> None:
         """Drop the note: the batch has ended."""

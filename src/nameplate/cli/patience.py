@@ -8,7 +8,7 @@ from typing import Final
 from nameplate.cli.ending import CommandError
 
 _SHORTEST: Final = 0.25
-_LONGEST: Final = 8.0
+_LONGEST: Final = 4.0
 
 
 class Patience:

@@ -9,16 +9,32 @@ from nameplate.files.rows import Problem
 from nameplate.files.text import UNDECODABLE
 
 SPREADSHEET_ERRORS: Final = frozenset(
-    "#N/A #REF! #NAME? #VALUE! #DIV/0! #NUM! #NULL! #SPILL! #CALC! #GETTING_DATA #FIELD! #BLOCKED! #CONNECT!".split()
+    [
+        "#N/A",
+        "#REF!",
+        "#NAME?",
+        "#VALUE!",
+        "#DIV/0!",
+        "#NUM!",
+        "#NULL!",
+        "#SPILL!",
+        "#CALC!",
+        "#GETTING_DATA",
+        "#FIELD!",
+        "#BLOCKED!",
+        "#CONNECT!",
+    ]
 )
 WHOLE_FLOAT: Final = re.compile(r"[0-9]+\.0")
 
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[eE][+-][0-9]+")
-_INVISIBLE: Final = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]")
+_INVISIBLE: Final = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]"
+)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LOOK_ALIKES: Final = str.maketrans(
-    "АВЕЅZІЈКМНОРСТХУаеорсухіјѕԁһԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρ" "‐‑‒–—−﹣·",
-    "ABESZIJKMHOPCTXYaeopcyxijsdhqw" "ABEZHIKMNOPTYXovp" "-------.",
+    "АВЕЅZІЈКМНОРСТХУаеорсухіјѕԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρ‐‑‒–—−﹣·",
+    "ABESZIJKMHOPCTXYaeopcyxijsdhqwABEZHIKMNOPTYXovp-------.",
 )
 _NAMED: Final = 5
 _MANY: Final = 16

@@ -3,7 +3,6 @@
 import shutil
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -120,7 +119,9 @@ class Sorter:
         if rows.sns is not None:
             columns["sn"] = pa.array(rows.sns, pa.string())
         if rows.tags is not None:
-            columns["tags"] = pa.array([orjson.dumps(tags).decode() if tags else None for tags in rows.tags], pa.string())
+            columns["tags"] = pa.array(
+                [orjson.dumps(tags).decode() if tags else None for tags in rows.tags], pa.string()
+            )
         return pa.table(columns)
 
     def _rows(self, batch: pa.RecordBatch) -> Rows:
@@ -128,7 +129,7 @@ class Sorter:
         if "nickname" in self._columns:
             rows.nicknames = batch.column("nickname").to_pylist()
         if "secret" in self._columns:
-            rows.secrets = self._veil.uncover(rows.lines, b"".join(batch.column("secret").to_pylist()))
+            rows.secrets = self._veil.uncover(rows.lines, _data(batch.column("secret")))
         if "sn" in self._columns:
             rows.sns = batch.column("sn").to_pylist()
         if "tags" in self._columns:
@@ -169,12 +170,16 @@ class _Filters:
             if new:
                 self._name, self._line = name, line
                 continue
-            yield Finding(line, DEVICE_NAME, name, f"is repeated; it is first in line {self._line}", "Remove one of the rows.")
+            yield Finding(
+                line, DEVICE_NAME, name, f"is repeated; it is first in line {self._line}", "Remove one of the rows."
+            )
 
     def _shorn(self, batch: pa.RecordBatch) -> Iterator[Finding]:
         length = self._padded_length or 0
         for name, line in zip(batch.column("name").to_pylist(), _lines(batch), strict=True):
-            problem = f"is shorter than the file's names of {length} digits that begin with 0; it may have lost its zeros"
+            problem = (
+                f"is shorter than the file's names of {length} digits that begin with 0; it may have lost its zeros"
+            )
             fix = f"Write {name.zfill(length)}, or send {name} as a correction if it is meant."
             yield Finding(line, DEVICE_NAME, name, problem, fix)
 
@@ -207,3 +212,10 @@ def _lines(batch: pa.RecordBatch) -> "array[int]":
     lines = array("I")
     lines.frombytes(memoryview(column.buffers()[1])[column.offset * lines.itemsize :][: len(column) * lines.itemsize])
     return lines
+
+
+def _data(column: pa.BinaryArray) -> bytes:
+    """Return the values of a column without nulls, one after another."""
+    _, offsets, data = column.buffers()
+    places = memoryview(offsets).cast("i")
+    return bytes(memoryview(data)[places[column.offset] : places[column.offset + len(column)]])

@@ -22,10 +22,11 @@ from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import MOST_ROWS
 from nameplate.domain.secrets import MasterKey, pack
 from nameplate.files.detection import detect
-from nameplate.files.layout import Layout, UnreadableFileError
+from nameplate.files.layout import Layout
 from nameplate.files.reading import read
 from nameplate.files.rows import Finding, Rows
 from nameplate.files.sorting import Sorter
+from nameplate.files.unreadable import UnreadableFileError
 from nameplate.files.vault import Vault
 
 BLOBS: Final = ("names", "lines", "nicknames", "sns", "sealed", "tags")

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from nameplate.call import Registry
 from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
-from nameplate.files.layout import UnreadableFileError
+from nameplate.files.unreadable import UnreadableFileError
 from nameplate.http_body import ClientGoneError
 from nameplate.observation import Observation
 from nameplate.rest.binding import bind, read_body

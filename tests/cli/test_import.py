@@ -29,7 +29,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def batch_in(text: str) -> str:
-    return re.findall(r"Batch (\d+)", text)[0]
+    return str(re.findall(r"Batch (\d+)", text)[0])
 
 
 def test_a_file_becomes_devices(cli: Cli, good: Path, product_key: str) -> None:
@@ -37,7 +37,7 @@ def test_a_file_becomes_devices(cli: Cli, good: Path, product_key: str) -> None:
     assert ended.returncode == 0, ended.stderr
     assert f"good.csv into {product_key}: ended (CREATE_SUCCESS, all-or-nothing)" in ended.stdout
     assert "3 created" in ended.stdout
-    assert ended.stderr.startswith("uploading: 0 bytes of 75 bytes\n")
+    assert ended.stderr.startswith("uploading: 0 bytes of 68 bytes\n")
 
 
 def test_the_same_file_again_changes_nothing_and_says_so(cli: Cli, good: Path, product_key: str) -> None:
@@ -91,7 +91,7 @@ def test_failed_rows_are_corrected_and_complete_the_batch(cli: Cli, bad: Path, p
     ended = cli.run("import", bad, "--product", product_key, "--yes", "--policy", "skip-invalid")
     assert (ended.returncode, "2 created" in ended.stdout, "2 illegal" in ended.stdout) == (1, True, True)
     batch = batch_in(ended.stdout)
-    failed = tmp_file(cli, "failed.csv")
+    failed = cli.home / "failed.csv"
     assert cli.run("failed", batch, "-o", failed).stdout == f"{failed}\n"
     assert stat.S_IMODE(failed.stat().st_mode) == 0o600
     text = failed.read_text(encoding="utf-8-sig")
@@ -104,10 +104,6 @@ def test_failed_rows_are_corrected_and_complete_the_batch(cli: Cli, bad: Path, p
     assert again.returncode == 0, again.stdout + again.stderr
     assert f"Batch {batch}, bad.csv into {product_key}: ended (CREATE_SUCCESS, skip-invalid)" in again.stdout
     assert "4 created" in again.stdout
-
-
-def tmp_file(cli: Cli, name: str) -> Path:
-    return cli.home / name
 
 
 def test_a_secret_is_replaced_only_if_that_is_said(cli: Cli, product_key: str) -> None:

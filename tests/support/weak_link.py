@@ -63,10 +63,10 @@ class WeakLink:
             client.close()
             return
         self._open |= {client, server}
-        threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
-        self._pass(client, server, True)
+        threading.Thread(target=self._pass, args=(server, client), daemon=True).start()
+        self._pass(client, server, counts=True)
 
-    def _pass(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:  # noqa: FBT001 (of a thread)
+    def _pass(self, source: socket.socket, sink: socket.socket, *, counts: bool = False) -> None:
         with suppress(OSError):
             while piece := source.recv(_PIECE):
                 if counts:

@@ -15,7 +15,6 @@ from nameplate.cli.events import follow
 from nameplate.cli.imports import Detach, PolicyOption, Replaces, Yes
 from nameplate.cli.session import Session, with_session
 from nameplate.cli.uploads import Corrections
-from nameplate.domain.file_batch import Policy
 
 BatchId = Annotated[
     int, typer.Argument(help="The batch's id; `nameplate status` lists them.", min=1, show_default=False)
@@ -65,7 +64,7 @@ def _print_each(feed: Iterator[plans.Progress]) -> NoReturn:
 def apply(
     session: Session,
     batch: BatchId,
-    policy: PolicyOption = Policy.ALL_OR_NOTHING,
+    policy: PolicyOption = None,
     replace_secrets: Replaces = False,
     detach: Detach = False,
 ) -> None:
@@ -84,7 +83,7 @@ def retry(  # noqa: PLR0913 (the options of a command)
         Path | None,
         typer.Argument(help="Corrected rows, as `nameplate failed` wrote them; without, rows are only checked again."),
     ] = None,
-    policy: PolicyOption = Policy.ALL_OR_NOTHING,
+    policy: PolicyOption = None,
     replace_secrets: Replaces = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be created.")] = False,
     yes: Yes = False,
@@ -94,11 +93,11 @@ def retry(  # noqa: PLR0913 (the options of a command)
     choice = Choice(policy, replace_secrets, only_plan=plan, is_sure=yes, waits=not detach)
     choice.check(as_json=session.as_json)
     with session.connected() as remote:
+        course = Course(session, remote, remote.get(f"/v1/batches/{batch}"))
         if file is None:
-            progress = remote.post(f"/v1/batches/{batch}/retry", choice.body if yes else None)
+            course.send("retry", choice.body(course.progress) if yes else None)
         else:
-            progress = Corrections(remote, batch, file).send(choice.body if yes else {})
-        course = Course(session, remote, progress)
+            course.became(Corrections(remote, course.progress, file).send(choice.body(course.progress) if yes else {}))
         if not (yes and detach):
             course.rest()
             course.carry_out(choice)
@@ -109,6 +108,7 @@ def retry(  # noqa: PLR0913 (the options of a command)
 def cancel(session: Session, batch: BatchId) -> None:
     """Stop a batch. What it has created stays, unless it was to be all or nothing."""
     with session.connected() as remote:
-        course = Course(session, remote, remote.post(f"/v1/batches/{batch}/cancel"))
+        course = Course(session, remote, remote.get(f"/v1/batches/{batch}"))
+        course.send("cancel")
         course.rest()
         session.answer(course.progress, plans.summary(course.progress))

@@ -10,7 +10,7 @@ from typer.main import get_command, get_group
 _HERE: Final = "On this machine"
 _THERE: Final = "On a server"
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "serve": ("serving", "serve", _HERE),
     "worker": ("serving", "worker", _HERE),
     "demo": ("serving", "demo", _HERE),
@@ -38,13 +38,13 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # Typer's own context is private  # noqa: ARG002
         """Return the commands in the order of the help."""
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002 (likewise)
         """Return a command, or None if there is none of this name."""
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        module, attribute, panel = _COMMANDS[cmd_name]
+        module, attribute, panel = COMMANDS[cmd_name]
         found = getattr(import_module(f"nameplate.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
             group = get_group(found)

@@ -25,16 +25,22 @@ _NOT_SO: Final = "nameplate.batch.CannotBeApplied"
 class Choice:
     """What is to become of a plan: nothing yet, or devices, with or without asking first."""
 
-    policy: Policy
+    policy: Policy | None = None
+    """None is the one it had before, or what fits what was created of it already."""
+
     replaces: bool = False
     only_plan: bool = False
     is_sure: bool = False
     waits: bool = True
 
-    @property
-    def body(self) -> dict[str, Any]:
-        """Return it as the server takes it."""
-        return {"policy": self.policy.value, "replace_secrets": self.replaces}
+    def body(self, batch: Progress | None = None) -> dict[str, Any]:
+        """Return it as the server takes it for a batch, or for a new one."""
+        policy = self.policy
+        if policy is None and batch is not None and batch["policy"]:
+            policy = Policy(batch["policy"])
+        if policy is None:
+            policy = Policy.SKIP_INVALID if batch is not None and batch["created"] else Policy.ALL_OR_NOTHING
+        return {"policy": policy.value, "replace_secrets": self.replaces}
 
     def check(self, *, as_json: bool) -> None:
         """Make sure, before anything is sent, that somebody can be asked who has to be. Raises CommandError."""
@@ -48,17 +54,29 @@ class Course:
 
     def __init__(self, session: Session, remote: Remote, progress: Progress) -> None:
         self.progress = progress
+        self._first = progress
         self._refused = False
+        self._before: int | None = None
         self._session = session
         self._remote = remote
         self._place = f"/v1/batches/{progress['batch_id']}"
+
+    def became(self, progress: Progress) -> None:
+        """Take note of how far it is, now that it was told to do something."""
+        before = self.progress["moved_at"]
+        self._before = before if progress["moved_at"] != before else None
+        self.progress = progress
+
+    def send(self, what: str, body: dict[str, Any] | None = None) -> None:
+        """Tell it to do something. Raises ProblemError."""
+        self.became(self._remote.post(f"{self._place}/{what}", body))
 
     def rest(self) -> None:
         """Follow it until it does nothing more by itself."""
         number, doing = self.progress["batch_id"], ""
         self._session.go_on = f"Batch {number} goes on by itself. Follow it with: nameplate watch {number}"
         with self._session.showing() as display:
-            for progress in follow(self._remote, number):
+            for progress in follow(self._remote, number, self._before):
                 self.progress = progress
                 doing = progress["stage"] if progress["stage"] in MOVING else doing
                 if doing:
@@ -79,7 +97,7 @@ class Course:
         if self.progress["stage"] in MOVING:
             self.rest()
         try:
-            self.progress = self._remote.post(f"{self._place}/apply", choice.body)
+            self.send("apply", choice.body(self._first))
         except ProblemError as error:
             if error.name != _NOT_SO:
                 raise
@@ -102,7 +120,7 @@ class Course:
         number = self.progress["batch_id"]
         self._session.go_on = f"Nothing has been created. Apply the plan with: nameplate apply {number}"
         sys.stderr.write(f"{self._described()}\n")
-        if not typer.confirm(f"Create the devices, {choice.policy}?", err=True):
+        if not typer.confirm(f"Create the devices, {choice.body(self._first)['policy']}?", err=True):
             sys.stderr.write(f"{self._session.go_on}\n")
             raise typer.Exit
 

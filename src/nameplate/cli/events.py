@@ -12,14 +12,17 @@ MOVING: Final = ("uploading", "reading", "checking", "creating", "undoing")
 _ENDED: Final = "The server has ended the feed of events."
 
 
-def follow(remote: Remote, batch_id: int) -> Iterator[dict[str, Any]]:
+def follow(remote: Remote, batch_id: int, before: int | None = None) -> Iterator[dict[str, Any]]:
     """Yield how far a batch is whenever that has changed, until nothing will without another command.
 
-    A feed that breaks off, because the server was restarted for instance, is asked for again.
+    `before` is when the batch had moved last before it was told to do something: a feed that others listen to may begin
+    with how it was then. A feed that breaks off, because the server was restarted for instance, is asked for again.
     """
     while True:
         with remote.trying(), remote.opened("GET", f"/v1/batches/{batch_id}/events") as response:
             for progress in read_events(response.iter_lines()):
+                if progress["moved_at"] == before:
+                    continue
                 yield progress
                 if progress["stage"] not in MOVING:
                     return

@@ -23,7 +23,9 @@ from nameplate.files.layout import Format
 _ENDED: Final = ("ended", "cancelled")
 _GONE: Final = 404
 
-PolicyOption = Annotated[Policy, typer.Option(help="Which rows are to be created.")]
+PolicyOption = Annotated[
+    Policy | None, typer.Option(help="Which rows are created; all-or-nothing, unless the batch had another.")
+]
 Replaces = Annotated[
     bool,
     typer.Option("--replace-secrets", help="Give devices that exist with other content what the file says."),
@@ -46,7 +48,7 @@ def import_file(  # noqa: PLR0913 (the options of a command)
     session: Session,
     file: Annotated[Path, typer.Argument(help="CSV, XLSX, JSON lines or Parquet; may be gzip or zstd.")],
     product: Annotated[str, typer.Option(help="The key of the product that the devices are of.")],
-    policy: PolicyOption = Policy.ALL_OR_NOTHING,
+    policy: PolicyOption = None,
     replace_secrets: Replaces = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be created.")] = False,
     yes: Yes = False,
@@ -70,7 +72,7 @@ def import_file(  # noqa: PLR0913 (the options of a command)
     subject = Subject(file.resolve(), product, layout)
     with session.connected() as remote:
         opening = Opening(session, remote, subject, is_new=new)
-        course = Course(session, remote, opening.batch(choice.body if yes else None))
+        course = Course(session, remote, opening.batch(choice.body() if yes else None))
         opening.send(course.progress)
         if not (yes and detach):
             course.rest()

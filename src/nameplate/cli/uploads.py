@@ -1,13 +1,13 @@
 """Files on their way to a server, in pieces, so that nothing is sent twice when a connection breaks."""
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from nameplate.cli.ending import stop
 from nameplate.cli.journal import Stamp
+from nameplate.cli.plans import Progress
 from nameplate.cli.problems import ProblemError
 from nameplate.cli.remote import Remote
 
@@ -72,21 +72,22 @@ class Upload:
 class Corrections:
     """Corrected rows of a batch, sent as a whole."""
 
-    def __init__(self, remote: Remote, batch_id: int, path: Path) -> None:
+    def __init__(self, remote: Remote, batch: Progress, path: Path) -> None:
         self._remote = remote
-        self._place = f"/v1/batches/{batch_id}"
+        self._batch = batch
+        self._place = f"/v1/batches/{batch['batch_id']}"
         self._path = path
 
-    def send(self, apply: Mapping[str, object]) -> Any:  # noqa: ANN401 (JSON)
+    def send(self, apply: Mapping[str, object]) -> Progress:
         """Send them, and return how far the batch is then. Raises CommandError and OSError."""
         query = {"name": self._path.name, **apply}
-        before = self._remote.get(self._place)
         while True:
             with self._remote.trying(), self._path.open("rb") as file:
                 # An answer may have been lost: then they are there, and the batch has moved.
-                progress = self._remote.get(self._place)
-                if progress["moved_at"] != before["moved_at"]:
+                progress: Progress = self._remote.get(self._place)
+                if progress["moved_at"] != self._batch["moved_at"]:
                     return progress
                 pieces = iter(partial(file.read, _CHUNK), b"")
                 with self._remote.opened("PUT", f"{self._place}/corrections", params=query, content=pieces) as answer:
-                    return json.loads(answer.read())
+                    answer.read()
+                    return answer.json()  # type: ignore[no-any-return]  # JSON

@@ -111,6 +111,9 @@ def apply(call: Call, batch_id: int, application: Application) -> Progress:
     """
     batch = get_batch(call, batch_id)
     _require_fit(call.store.products.get(batch.product_id).auth_type, application)
+    problem = _file(call, batch_id).problem
+    if problem is not None and batch.cancelled_at is None:
+        raise BATCH_CANNOT_BE_APPLIED(problem=f"its file could not be read. {problem}")
     if batch.state in _PLANNED:
         check_room(call, batch.product_id, batch.counts.to_create)
     call.store.file_batches.apply(batch_id, application, call.now())
@@ -138,7 +141,8 @@ def retry(call: Call, batch_id: int, application: Application | None = None) -> 
     batch = get_batch(call, batch_id)
     if application is not None:
         _require_fit(call.store.products.get(batch.product_id).auth_type, application)
-    if _file(call, batch_id).key is None:
+    if batch.cancelled_at is None and batch.state is State.CREATE_FAILED and _file(call, batch_id).key is None:
+        # The names went with it.
         raise UPLOAD_IS_GONE()
     call.store.file_batches.retry(batch_id, application, call.now())
     call.registry.wake()

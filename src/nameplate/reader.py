@@ -118,7 +118,7 @@ class Readers:
     def _read(self, upload: Upload, owner: str) -> bool:
         """Have a file read to its end; False if its process has died on the way. Raises ReadingLostError."""
         number = 0
-        with self._running(upload) as told:
+        with self.running(upload) as told:
             for header in told:
                 now = self._registry.clock()
                 match header["kind"]:
@@ -162,9 +162,9 @@ class Readers:
             self._registry.wake()
 
     @contextmanager
-    def _running(self, upload: Upload) -> Iterator[Iterator[dict[str, Any]]]:
+    def running(self, upload: Upload) -> Iterator[Iterator[dict[str, Any]]]:
         """Run a process that reads a file; yields what it tells, and ends it."""
-        order, lines = self._order(upload)
+        order, lines = self.order(upload)
         pipe = subprocess.PIPE
         with self._lock:
             if self._stopped.is_set():
@@ -177,7 +177,7 @@ class Readers:
             with suppress(BrokenPipeError):
                 process.stdin.write(write_order(order, lines))
                 process.stdin.flush()
-            yield _heard(process.stdout)
+            yield heard(process.stdout)
         finally:
             process.kill()
             process.wait()
@@ -185,19 +185,19 @@ class Readers:
             with suppress(BrokenPipeError):
                 process.stdin.close()
 
-    def _order(self, upload: Upload) -> tuple[Order, set[int] | None]:
+    def order(self, upload: Upload) -> tuple[Order, set[int] | None]:
+        """Return how an upload is to be read, and which lines of it if not all."""
         registry = self._registry
         first = self._uploads.find(upload.batch_id)
         assert first is not None
         lines = registry.store.pieces.lines(upload) if upload.number else None
-        layout = orjson.loads(upload.layout)
-        if upload.number and "columns" in orjson.loads(first.layout):
-            layout = {"columns": orjson.loads(first.layout)["columns"], **layout}
+        columns = orjson.loads(first.layout).get("columns") if upload.number else None
         order = Order(
             path=str(uploads.path_of(registry, upload)),
             key=uploads.key_of(registry, upload).hex(),
             name=upload.name,
-            layout=layout,
+            layout=orjson.loads(upload.layout),
+            columns=columns,
             batch_id=upload.batch_id,
             first=upload.first,
             rows_per_part=CERTIFICATES_PER_CALL if upload.auth_type == AuthType.X509 else ROWS_PER_PART,
@@ -229,7 +229,7 @@ class Readers:
         return upload.host == socket.gethostname() or uploads.path_of(self._registry, upload).exists()
 
 
-def _heard(out: IO[bytes]) -> Iterator[dict[str, Any]]:
+def heard(out: IO[bytes]) -> Iterator[dict[str, Any]]:
     """Yield what a reading process tells, until it ends."""
     while line := out.readline():
         if not line.endswith(b"\n"):

@@ -10,6 +10,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -41,13 +42,15 @@ class Order:
     """What is to be read, and how: bytes in hexadecimal.
 
     `first` is the ordinal of the first row. `secret_owner` has a place for a device's id. With `is_correction` the
-    rows carry the lines that they replace, and `lines` of these are read.
+    rows carry the lines that they replace, and `lines` of these are read; `columns` are those of the file that they
+    correct, which they have too unless they have others.
     """
 
     path: str
     key: str
     name: str
     layout: Mapping[str, Any]
+    columns: Mapping[str, str] | None
     batch_id: int
     first: int
     rows_per_part: int
@@ -82,10 +85,19 @@ class Teller:
             self.tell("beat")
 
 
-def tell_file(order: Order, lines: Container[int] | None, teller: Teller) -> None:
-    """Read a file and tell everything that is in it. Raises UnreadableFileError."""
+def tell(order: Order, lines: Container[int] | None, teller: Teller) -> None:
+    """Read a file, tell everything that is in it, and how that ended."""
+    try:
+        _tell_file(order, lines, teller)
+    except UnreadableFileError as error:
+        teller.tell("unreadable", problem=str(error))
+    else:
+        teller.tell("end")
+
+
+def _tell_file(order: Order, lines: Container[int] | None, teller: Teller) -> None:
     vault = Vault(Path(order.path), bytes.fromhex(order.key))
-    layout = detect(vault.open, order.name, Layout.from_json(order.layout))
+    layout = _detect(order, vault)
     teller.tell("layout", layout=layout.as_json())
     with (
         TemporaryDirectory(dir=order.directory, prefix=".sorting-") as spill,
@@ -100,6 +112,13 @@ def tell_file(order: Order, lines: Container[int] | None, teller: Teller) -> Non
         if not rows_read and not order.is_correction:
             raise UnreadableFileError("The file has no rows.", "Send one with a row for each device.")
         _tell_parts(order, sorter.ordered(order.rows_per_part), rows_read, teller)
+
+
+def _detect(order: Order, vault: Vault) -> Layout:
+    if order.columns is not None and "columns" not in order.layout:
+        with suppress(UnreadableFileError):
+            return detect(vault.open, order.name, Layout.from_json({**order.layout, "columns": order.columns}))
+    return detect(vault.open, order.name, Layout.from_json(order.layout))
 
 
 def _require_room(order: Order, rows: int) -> None:
@@ -164,12 +183,7 @@ def main() -> None:
     teller = Teller(sys.stdout.buffer)
     for target in (_end_with_parent, teller.beat):
         threading.Thread(target=target, daemon=True).start()
-    try:
-        tell_file(order, set(numbers) if order.is_correction else None, teller)
-    except UnreadableFileError as error:
-        teller.tell("unreadable", problem=str(error))
-    else:
-        teller.tell("end")
+    tell(order, set(numbers) if order.is_correction else None, teller)
 
 
 def _end_with_parent() -> None:

@@ -13,11 +13,9 @@ from nameplate.domain.imports import is_imported_nickname, is_secret, is_sn
 from nameplate.domain.names import all_device_names, is_device_name, is_nickname
 from nameplate.files.columns import DEVICE_NAME, DEVICE_SECRET, NICKNAME, SN
 from nameplate.files.damage import WHOLE_FLOAT, explain
+from nameplate.files.formulas import undefused
 from nameplate.files.rows import Block, Finding, Problem, Rows, shown
 from nameplate.files.tags import read_tags
-
-ESCAPED: Final = ("'=", "'+", "'-", "'@", "'\t", "'\r")
-"""How a cell begins that a spreadsheet would else take for a formula; the apostrophe is not part of the value."""
 
 _FLOAT_END: Final = ".0\n"
 _MISSING: Final = Problem("is missing", "Give every device a name.")
@@ -106,7 +104,7 @@ def _problems(column: str, texts: list[str], rule: Rule, *, is_correction: bool)
     """Look at a column cell by cell, taking off apostrophes that were put on for spreadsheets."""
     found = {}
     for at, written in enumerate(texts):
-        text = written[1:] if written.startswith(ESCAPED) else written
+        text = undefused(written)
         texts[at] = text
         if not text:
             problem = _MISSING if column == DEVICE_NAME else None

@@ -31,7 +31,7 @@ MOST_COLUMNS: Final = 1_000
 
 _HEADERS: Final = {
     DEVICE_NAME: "devicename name device 设备名称 设备名 设备 名称",
-    NICKNAME: "nickname nick devicenickname alias remarkname 备注名称 备注名 设备备注名称 设备备注名 昵称 设备昵称 别名",
+    NICKNAME: "nickname nick devicenickname alias 备注名称 备注名 设备备注名称 设备备注名 昵称 设备昵称 别名",
     DEVICE_SECRET: "devicesecret secret 设备密钥 密钥 设备秘钥 秘钥",
     SN: "sn s/n serial serialnumber serialno devicesn 序列号 设备序列号 产品序列号 sn码",
     TAGS: "tags tag label labels devicetags 标签 设备标签",

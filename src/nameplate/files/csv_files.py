@@ -26,10 +26,10 @@ def read_blocks(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iter
         yield from _blocks(head, records)
 
 
-def read_cells(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[tuple[int, list[str]]]:
+def read_cells(open_: Open, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Yield every row's line and cells; of a row that is quoted wrongly, the cells that its line has."""
     dialect = dialect_of(layout)
-    for head, records in _read(open_, layout, columns):
+    for head, records in _read(open_, layout, layout.columns or {}):
         broken = ((finding.line, dialect.lenient_cells(finding.value or "")) for finding in records.findings)
         rows = zip(records.lines, records.rows, strict=True)
         yield from (row for row in sorted(chain(rows, broken), key=itemgetter(0)) if row[0] > head.line)

@@ -3,6 +3,7 @@
 import io
 from array import array
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -32,9 +33,10 @@ def read_blocks(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iter
 
 
 def read_objects(open_: Open, layout: Layout) -> Iterator[tuple[int, Object]]:
-    """Yield every line's number and object."""
-    for lines, objects, _ in _read(open_, layout):
-        yield from zip(lines, objects, strict=True)
+    """Yield every line's number and object, an empty one for a line that is none."""
+    for lines, objects, findings in _read(open_, layout):
+        broken: list[tuple[int, Object]] = [(finding.line, {}) for finding in findings]
+        yield from sorted([*zip(lines, objects, strict=True), *broken], key=itemgetter(0))
 
 
 def read_headers(open_: Open, layout: Layout) -> list[str]:

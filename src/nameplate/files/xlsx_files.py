@@ -21,9 +21,9 @@ def read_blocks(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iter
             yield _block([row for row in rows if row[0] > head.line and any(row[1].values())], head)
 
 
-def read_cells(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[tuple[int, list[str]]]:
+def read_cells(open_: Open, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Yield every row's number and cells."""
-    head = read_head(open_, layout, columns)
+    head = read_head(open_, layout)
     with open_() as stream:
         workbook = Workbook(stream)
         for rows in read_sheet(workbook, workbook.sheet_name(layout.sheet)):

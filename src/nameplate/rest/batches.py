@@ -8,8 +8,8 @@ from pydantic import Field
 from nameplate import file_batches
 from nameplate.domain.access import Role
 from nameplate.domain.batch import State
-from nameplate.domain.file_batch import Policy, Stage
-from nameplate.file_batches import Application, Progress
+from nameplate.domain.file_batch import Application, Policy, Stage
+from nameplate.file_batches import Progress
 from nameplate.files.layout import Format, Layout
 from nameplate.rest.calls import RestCall
 from nameplate.rest.replies import Feed, Reply, Seen

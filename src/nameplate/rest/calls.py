@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from nameplate.call import Call
 from nameplate.rest.access import Access
 from nameplate.rest.events import Watchers
@@ -17,8 +19,7 @@ class Site:
     access: Access
     watchers: Watchers
     uploads: Uploads
-    manifest_key: bytes
-    """Signs manifests: an Ed25519 private key, 32 bytes."""
+    manifest_key: Ed25519PrivateKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

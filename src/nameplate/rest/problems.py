@@ -175,7 +175,7 @@ EXPORT_NOT_FOUND = Problem(
     "Take the id of x-nameplate-export, and ask once the file is whole.",
 )
 INVALID_RECIPIENT = Problem(
-    "InvalidRecipient", 422, "The file cannot be sealed to this key", "{problem}.", "Send an age public key: age1…"
+    "InvalidRecipient", 422, "The file cannot be sealed to this key", "{problem}", "Send an age public key: age1…"
 )
 WEBHOOK_NOT_FOUND = Problem(
     "WebhookNotFound",

@@ -17,9 +17,9 @@ def rest_page() -> str:
     parts = [
         "# REST",
         "",
-        "Generated from the code by `make docs`. `/v1/openapi.json` says the same to programs (OpenAPI 3.1). An access key",
-        "calls by HTTP Basic, or with a token of `POST /v1/tokens` as `Authorization: Bearer …`; a temporary key sends its",
-        "SecurityToken beside as `x-nameplate-security-token`. Times are milliseconds since 1970 UTC.",
+        "Generated from the code by `make docs`; `/v1/openapi.json` says the same to programs (OpenAPI 3.1). An access",
+        "key calls by HTTP Basic, or with a token of `POST /v1/tokens` as `Authorization: Bearer …`; a temporary key sends",
+        "its SecurityToken beside, as `x-nameplate-security-token`. Times are milliseconds since 1970 UTC.",
         "",
     ]
     for path, methods in found["paths"].items():
@@ -33,8 +33,8 @@ def rest_page() -> str:
     parts += [
         "## Problems",
         "",
-        "Whatever is refused is answered as `application/problem+json`, with `code`, `where` and `fix`. Besides these, the",
-        "codes of [errors.md](errors.md) are given where the same rules apply.",
+        "Whatever is refused is answered as `application/problem+json`, with `code`, `where` and `fix`. Besides these,",
+        "the codes of [errors.md](errors.md) are given where the same rules apply.",
         "",
         *problems_table(),
     ]

@@ -3,19 +3,18 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from nameplate.call import Registry
 from nameplate.domain.secrets import mint_key
 from nameplate.domain.tokens import BearerTokens
-from nameplate.rest import batches, documents, products, tokens, uploads, webhooks
+from nameplate.rest import batches, documents, exports, plans, products, templates, tokens, uploads, webhooks
 from nameplate.rest.access import Access
 from nameplate.rest.application import Rest
 from nameplate.rest.calls import Site
 from nameplate.rest.events import Watchers
 from nameplate.rest.turns import Uploads
 
-ROUTED = (tokens, products, batches, uploads, webhooks, documents)
+ROUTED = (tokens, products, templates, batches, uploads, plans, exports, webhooks, documents)
 """The modules whose functions are routes, in the order of the reference."""
 
 _THREADS = 4
@@ -31,10 +30,6 @@ def make_rest(registry: Registry) -> Rest:
         access=Access(registry, BearerTokens(tokens_key)),
         watchers=Watchers(),
         uploads=Uploads(ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")),
-        manifest_key=kept(registry.master, _MANIFESTS, _mint_manifest_key),
+        manifest_key=Ed25519PrivateKey.from_private_bytes(kept(registry.master, _MANIFESTS, mint_key)),
     )
     return Rest(registry, site)
-
-
-def _mint_manifest_key() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nameplate import file_batches, uploads
 from nameplate.domain.access import Role
-from nameplate.domain.file_batch import Policy, UploadState
+from nameplate.domain.file_batch import Application, Policy, UploadState
 from nameplate.file_batches import Progress
 from nameplate.rest.calls import RestCall
 from nameplate.rest.problems import MEDIA_TYPE
@@ -77,7 +77,7 @@ async def put_corrections(
     replace_secrets: bool = False,  # noqa: FBT001, FBT002 (a parameter of the query)
 ) -> Progress:
     """Send corrected rows, in the form of the failed rows: each takes the place of the row of its `Line`."""
-    application = None if policy is None else file_batches.Application(policy, replace_secrets)
+    application = None if policy is None else Application(policy, replace_secrets)
     pool = call.site.uploads.pool
     await in_thread(pool, lambda: uploads.correct(call, batch_id, name, application=application))
     await _receive(call, batch_id, None, chunks, completes=True, corrections=True)

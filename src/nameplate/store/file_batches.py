@@ -97,8 +97,8 @@ class FileBatches:
             ):
                 return state
             _refuse_running(row)
-            if state not in (State.CHECK_SUCCESS, State.CHECK_FAILED):
-                raise BATCH_HAS_ENDED(how=state)
+            if row.cancelled_at is not None or state not in (State.CHECK_SUCCESS, State.CHECK_FAILED):
+                raise BATCH_HAS_ENDED(how="cancelled" if row.cancelled_at is not None else state)
             counts = _counts(row)
             problem = objection(application, counts)
             if not counts.total:

@@ -130,7 +130,8 @@ def _replace(connection: Connection, batch_id: int, lines: Iterable[int], more: 
     """Take failed rows out, and what was found of them; `more` counts them down."""
     failed: dict[int, int | None] = {}
     for some in in_slices(sorted(lines)):
-        failed |= dict(connection.execute(_OPEN, {"of_batch": batch_id, "lines": some}).tuples())
+        rows = connection.execute(_OPEN, {"of_batch": batch_id, "lines": some}).all()
+        failed |= {row.line: row.ordinal for row in rows}
     illegal = sum(ordinal is None for ordinal in failed.values())
     for name in ("total", "done", "refused", "illegal"):
         more[name] -= illegal

@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_whoever_says_no_creates_nothing_and_is_told_how_to_go_on(
 
 def test_ctrl_c_at_the_question_creates_nothing(terminal: Terminal, cli: Cli, product_key: str) -> None:
     terminal.wait_for("[y/N]: ")
-    terminal.type("\x03")
+    terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 1
     (batch,) = cli.json("status", "--product", product_key)
     assert (batch["stage"], batch["created"]) == ("planned", 0)

@@ -18,6 +18,8 @@ class WeakLink:
         """Bytes from clients to the server."""
         self.cut_at: int | None = None
         """So many bytes from clients, once, and every connection is cut."""
+        self.cut_at_reply: int | None = None
+        """So many bytes from the server in one connection, once, and every connection is cut."""
         self.stall_at: int | None = None
         """So many bytes from clients, and nothing is passed on any more."""
         self.reached = threading.Event()
@@ -68,10 +70,16 @@ class WeakLink:
 
     def _pass(self, source: socket.socket, sink: socket.socket, *, counts: bool = False) -> None:
         with suppress(OSError):
+            replied = 0
             while piece := source.recv(_PIECE):
                 if counts:
                     self.passed += len(piece)
                     self._fail()
+                elif self.cut_at_reply is not None and replied + len(piece) > self.cut_at_reply:
+                    sink.sendall(piece[: self.cut_at_reply - replied])
+                    self.cut_at_reply = None
+                    self.cut()
+                replied += len(piece)
                 sink.sendall(piece)
             sink.shutdown(socket.SHUT_WR)
 

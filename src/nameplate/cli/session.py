@@ -99,7 +99,7 @@ class Session:
         except CommandError as error:
             self._explain(error)
             self._stop(error.code)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, typer.Abort):
             sys.stderr.write("\nnameplate: Stopped.\n")
             self._stop(FAILED)
         except BrokenPipeError:

@@ -51,7 +51,6 @@ def test_a_command_that_calls_a_server_does_not_load_one(module: str) -> None:
 def test_a_shell_completes_commands_options_and_values(words: str, expected: str, alone: Cli) -> None:
     more = {
         "_NAMEPLATE_COMPLETE": "complete_bash",
-        "_PYTHON _M NAMEPLATE_COMPLETE": "complete_bash",
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split()) - 1),
     }
@@ -62,6 +61,5 @@ def test_a_shell_completes_commands_options_and_values(words: str, expected: str
     assert expected in ended.stdout.split(), ended.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_there_for_shells(shell: str, alone: Cli) -> None:
-    assert "NAMEPLATE_COMPLETE" in alone.run("--show-completion", shell).stdout
+def test_completion_is_there_for_shells(alone: Cli) -> None:
+    assert "NAMEPLATE_COMPLETE" in alone.run("--show-completion", "zsh").stdout

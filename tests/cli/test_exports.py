@@ -122,7 +122,7 @@ def test_an_export_may_go_down_a_pipe(owner: Cli, batch: str) -> None:
     assert (ended.returncode, len(ended.stdout.splitlines())) == (0, ROWS)
     command = f"{' '.join(owner.command('export', '--batch', batch, '--format', 'csv', '-o', '-'))} | head -c 1"
     piped = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=False, env=owner.environment, timeout=60
+        ["/bin/sh", "-c", command], capture_output=True, text=True, check=False, env=owner.environment, timeout=60
     )
     assert "Traceback" not in piped.stderr
 
@@ -138,8 +138,8 @@ def test_an_export_that_breaks_off_is_begun_anew_and_never_half_there(
     assert {path.name for path in tmp_path.iterdir()} == {"devices.csv", "devices.csv.manifest.json"}
 
 
-@pytest.mark.parametrize("form", ["csv", "xlsx", "jsonl", "parquet"])
-def test_a_template_is_there_in_each_format(form: str, owner: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_a_template_is_there_to_fill_in(form: str, owner: Cli, tmp_path: Path) -> None:
     file = tmp_path / f"devices.{form}"
     assert owner.run("template", "-o", file).stdout == f"{file}\n"
     assert file.stat().st_size > 0
@@ -149,13 +149,11 @@ def test_a_template_is_there_in_each_format(form: str, owner: Cli, tmp_path: Pat
     ("arguments", "code", "message"),
     [
         (("export", "-o", "d.csv"), 2, "--batch or --product"),
-        (("export", "--batch", "1", "--product", "a1B2c3D4e5F", "-o", "d.csv"), 2, "--batch or --product"),
         (("export", "--batch", "1", "-o", "d.txt"), 2, "say --format, one of csv, xlsx, jsonl, parquet"),
         (("export", "--batch", "1", "--status", "online", "-o", "d.csv"), 2, "use them with --product"),
         (("export", "--batch", "999999", "-o", "d.csv"), 1, "HTTP 404"),
         (("export", "--batch", "1", "--to", "age1x", "-o", "d.csv"), 1, "is not an age public key"),
         (("export", "--batch", "1", "-o", "nowhere/d.csv"), 1, "No such file or directory"),
-        (("failed", "999999", "-o", "f.csv"), 1, "HTTP 404"),
         (("verify", "nowhere.csv", "--key", "k"), 1, "nowhere.csv.manifest.json: No such file or directory."),
     ],
 )

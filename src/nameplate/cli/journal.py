@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -69,7 +70,8 @@ class Journal:
 
     def forget(self) -> None:
         """Drop the note: the batch has ended."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink()
 
 
 def journal_directory(environment: Mapping[str, str]) -> Path:

@@ -137,8 +137,7 @@ def test_a_batch_is_cancelled_once(rest: RestClient, path: str) -> None:
     for _ in range(2):
         progress = rest.ok("POST", f"{path}/cancel")
         assert (progress["stage"], progress["state"], progress["created"]) == ("cancelled", "CHECK_FAILED", 0)
-    found = rest.send("POST", f"{path}/apply", json={"policy": "skip-invalid"})
-    assert (found.status_code, found.json()["code"]) == (409, "nameplate.batch.HasEnded")
+    rest.refused(409, "nameplate.batch.HasEnded", "POST", f"{path}/apply", json={"policy": "skip-invalid"})
 
 
 def test_batches_are_paged_newest_first(stranger: RestClient) -> None:

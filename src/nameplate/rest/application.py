@@ -94,7 +94,7 @@ class Rest:
             answer = await route.function(self._call(one, route, key), **arguments)
         else:
             body = await read_small(one.headers, one.receive)
-            if route.body is not None:
+            if route.body is not None and (body or route.needs_body):
                 arguments["body"] = read_body(route.body, one.headers.get("content-type", ""), body)
             work = route.function if key is None else _with(route.function, self._call(one, route, key))
             answer = await self._in_thread(lambda: retried(lambda: work(**arguments)))

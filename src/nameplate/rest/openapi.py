@@ -69,7 +69,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         found["parameters"] = [_parameter(parameter, schemas) for parameter in route.parameters]
     if route.body is not None:
         content = {JSON: {"schema": schema(route.body, "validation", schemas)}}
-        found["requestBody"] = {"required": True, "content": content}
+        found["requestBody"] = {"required": route.needs_body, "content": content}
     elif route.takes_chunks:
         found["requestBody"] = {"required": True, "content": {route.body_type: {"schema": {}}}}
     found["responses"] = {str(route.status): _success(route, schemas), "default": _failure()}

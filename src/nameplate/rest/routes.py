@@ -86,6 +86,7 @@ class Route:
     function: Handler
     parameters: tuple[Parameter, ...]
     body: type[BaseModel] | None
+    needs_body: bool
     takes_chunks: bool
     answer: Any
     media_type: str | None
@@ -135,13 +136,27 @@ def route(
         answer = hints.pop("return", None)
         signature = inspect.signature(function).parameters
         taken = {name: hints[name] for name in list(signature)[role is not None :]}
-        bodies = [hint for hint in taken.values() if isinstance(hint, type) and issubclass(hint, BaseModel)]
+        bodies = {name: model for name, hint in taken.items() if (model := _body(hint)) is not None}
         chunks = [name for name, hint in taken.items() if hint == Chunks]
-        plain = {name: hint for name, hint in taken.items() if hint not in bodies and name not in chunks}
+        plain = {name: hint for name, hint in taken.items() if name not in bodies and name not in chunks}
         parameters = tuple(_parameter(name, hint, signature[name].default, path) for name, hint in plain.items())
-        body = bodies[0] if bodies else None
+        body = next(iter(bodies.values()), None)
+        needs_body = any(signature[name].default is inspect.Parameter.empty for name in bodies)
         ROUTES.append(
-            Route(method, path, role, status, function, parameters, body, bool(chunks), answer, media_type, body_type)
+            Route(
+                method,
+                path,
+                role,
+                status,
+                function,
+                parameters,
+                body,
+                needs_body,
+                bool(chunks),
+                answer,
+                media_type,
+                body_type,
+            )
         )
         return function
 
@@ -158,6 +173,14 @@ def find(path: str) -> tuple[dict[str, Route], Mapping[str, str]]:
             found[candidate.method] = candidate
             places = match.groupdict()
     return found, places
+
+
+def _body(hint: Any) -> type[BaseModel] | None:  # noqa: ANN401 (a type)
+    """Return the model that a body has to fit, or None if this is no body."""
+    models = [
+        choice for choice in (hint, *get_args(hint)) if isinstance(choice, type) and issubclass(choice, BaseModel)
+    ]
+    return models[0] if models else None
 
 
 def _parameter(argument: str, hint: Any, default: Any, path: str) -> Parameter:  # noqa: ANN401 (a type and any value)

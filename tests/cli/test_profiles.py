@@ -87,6 +87,7 @@ def test_a_file_that_others_can_read_is_refused(mode: int, tmp_path: Path) -> No
         ('[default]\nsecret = "x"', "has no secret"),
         ("[default]\nserver = 5", "server of .default. is not a text"),
         ('[default]\naccess_key_id = "x"', "Half an access key"),
+        ('[default]\naccess_key_id = "…"', "characters that none has"),
         ('[default]\nserver = "registry.example"', "is not a URL"),
         ('[default]\nserver = "https://id:secret@registry.example"', "Leave the access key out"),
     ],

@@ -91,7 +91,7 @@ def test_what_a_cell_holds_cannot_command_a_terminal() -> None:
         "fix": "",
     }
     text = failed_rows([row], 1)
-    assert text == '  line 7, DeviceName "a<U+001B>[2J<U+200B><U+202E>b": odd'
+    assert text == '  line 7, DeviceName "a<U+001B>[2J<U+200B><U+202E>b": odd.'
     assert plain("灯-1") == "灯-1"
 
 

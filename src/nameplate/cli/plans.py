@@ -99,5 +99,6 @@ def _count_lines(progress: Progress) -> list[str]:
 def _row(row: Progress) -> str:
     cell = "" if row["value"] is None else f' "{row["value"]}"'
     column = f", {row['column']}{cell}" if row["column"] else ""
-    text = f"line {row['line']}{column}: {row['problem'] or row['kind']} {row['fix'] or ''}"
+    problem = (row["problem"] or row["kind"]).rstrip(".")
+    text = f"line {row['line']}{column}: {problem}. {row['fix'] or ''}"
     return f"  {plain(text).rstrip()}"

@@ -1,6 +1,7 @@
 """Profiles: which server a command talks to, and with which access key."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ LOCAL: Final = "http://127.0.0.1:8420"
 
 _MEMBERS: Final = ("server", "access_key_id", "access_key_secret", "security_token", "manifest_key")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_VISIBLE: Final = re.compile("[!-~]+")
 _HERE: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -116,6 +118,9 @@ def _checked(profile: Profile, path: Path) -> Profile:
         misuse(f"The server {profile.server} is not a URL like {LOCAL}.")
     if address.username or address.password:
         misuse(f"Leave the access key out of the server's URL; put it into {path}.")
+    texts = (profile.access_key_id, profile.access_key_secret, profile.security_token)
+    if not all(text is None or _VISIBLE.fullmatch(text) for text in texts):
+        misuse("The access key has characters that none has. Copy it again, as `nameplate keys create` printed it.")
     if (profile.access_key_id is None) != (profile.access_key_secret is None):
         misuse(f"Half an access key: set both {KEY_ID} and {KEY_SECRET}, or both in {path}.")
     return profile

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.page import pages as performance_pages
 from nameplate.coverage import coverage_page
 from nameplate.reference import errors_page, operations_page, settings_page
+from nameplate.rest.reference import rest_page
 from tests.crash.page import pages as crash_pages
 
 PAGES = {
@@ -14,6 +15,7 @@ PAGES = {
     "errors.md": errors_page,
     "settings.md": settings_page,
     "coverage.md": coverage_page,
+    "rest.md": rest_page,
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -74,6 +75,8 @@ class Registry:
     iot_ids: IotIds
     clock: Clock
     wake: Callable[[], None]
+    """Says that there is something for workers to do; `wake_readers`, that there is a file to read."""
+
     region: str
     strict: bool
     name_check: NameCheck
@@ -82,13 +85,18 @@ class Registry:
     rates: Rates | None
     public_url: str | None
     certificates: Certificates
+    files: Path
+    """Where uploaded files are kept."""
+
     token_key: bytes
     """Makes digests of what came with a ClientToken, which may be secrets."""
 
-    def mint_certificates(self, product_key: str, first_id: int, names: Sequence[str]) -> list[StoredCertificate]:
-        """Return a certificate for each of some new devices, whose ids go up from the first."""
+    wake_readers: Callable[[], None] = lambda: None
+
+    def mint_certificates(self, product_key: str, ids: Sequence[int], names: Sequence[str]) -> list[StoredCertificate]:
+        """Return a certificate for each of some new devices."""
         now, made = self.clock(), []
-        for number, name in enumerate(names, first_id):
+        for number, name in zip(ids, names, strict=True):
             minted = self.certificates.mint(Subject(product_key, name, self.iot_ids.iot_id(number)), now)
             key = self.master.seal(minted.private_key, key_owner(number))
             made.append(StoredCertificate(number, minted.serial, minted.certificate, key))

@@ -16,6 +16,8 @@ from nameplate.store.installation import Installation
 MASTER_KEY_FILE: Final = "master.key"
 NEW_MASTER_KEY_FILE: Final = "master.key.new"
 ROOT_KEY_FILE: Final = "root-access-key"
+FILES: Final = "files"
+"""The directory of uploaded files, encrypted."""
 
 _HEX_KEY: Final = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_BYTES}}}")
 

@@ -265,6 +265,31 @@ NOT_X509 = Refusal(
     "iot.common.APINotSupportedInInstance", "Devices of this product have no certificates: its AuthType is {auth_type}."
 )
 
+# --- Business: batches that come from files, which the vendor does not know -------------------------------------------
+
+NOT_A_FILE_BATCH = Refusal("nameplate.batch.NotOfAFile", "The batch does not come from a file.")
+BATCH_IS_BUSY = Refusal("nameplate.batch.IsBusy", "The batch is being {what}. Ask again when that has ended.")
+BATCH_HAS_ENDED = Refusal("nameplate.batch.HasEnded", "The batch has ended: {how}. Send a new file.")
+BATCH_CANNOT_BE_APPLIED = Refusal("nameplate.batch.CannotBeApplied", "The batch cannot be applied so: {problem}.")
+NOTHING_TO_RETRY = Refusal(
+    "nameplate.batch.NothingToRetry", "No row of the batch has a name that another device has. Send corrections."
+)
+UPLOAD_OFFSET_DIFFERS = Refusal(
+    "nameplate.upload.OffsetDiffers", "{offset} bytes of the file are here. Send what comes after them."
+)
+UPLOAD_IS_COMPLETE = Refusal("nameplate.upload.IsComplete", "The file is here already, all of it.")
+UPLOAD_IS_BUSY = Refusal(
+    "nameplate.upload.IsBusy", "Another request is sending this file. Try again when it has ended."
+)
+UPLOAD_IS_LARGER = Refusal("nameplate.upload.IsLarger", "More than the {size} bytes that were announced were sent.")
+UPLOAD_IS_SHORTER = Refusal("nameplate.upload.IsShorter", "{received} of {size} bytes are here. Send the rest.")
+UPLOAD_IS_ELSEWHERE = Refusal(
+    "nameplate.upload.IsElsewhere",
+    "The file is on the host {host}: ask the server there, or share the directory {where}.",
+)
+UPLOAD_IS_GONE = Refusal("nameplate.upload.IsGone", "The file is not kept any more. Send it as a new batch.")
+NO_CORRECTIONS = Refusal("nameplate.upload.NotAnnounced", "No corrections are being sent. Announce them first.")
+
 # --- Business: tags and groups ---------------------------------------------------------------------------------------
 
 NULL_PROPS = Refusal("iot.device.NullDevicePropertiesString", "Props is empty.")

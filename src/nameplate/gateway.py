@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
-from os import urandom
 from typing import Any, Final, TypeVar
 
 from nameplate import operations
@@ -79,7 +78,7 @@ class Gateway:
         self._registry.store.nonces.commit()
 
     def _answer(self, request: Request, *, is_alone: bool) -> Response | Later:
-        seen = Observation(_mint_request_id())
+        seen = Observation()
         try:
             texts = _read(request)
             parameters = decode(*texts)
@@ -93,7 +92,7 @@ class Gateway:
 
     def refuse(self, request: Request, refused: RefusedError) -> Response:
         """Answer a request that cannot be read to its end, in the format that it seems to ask for."""
-        return self._refuse(request, refused, Observation(_mint_request_id()))
+        return self._refuse(request, refused, Observation())
 
     def _refuse(self, request: Request, refused: RefusedError, seen: Observation) -> Response:
         return seen.end(Envelope(_guess_format(request), "", seen.request_id, request.host).refusal(refused))
@@ -233,9 +232,3 @@ def _guess_format(request: Request) -> Format:
 def _peek(pattern: re.Pattern[bytes], request: Request) -> str:
     found = pattern.search(request.query) or pattern.search(request.body)
     return found[1].decode() if found else ""
-
-
-def _mint_request_id() -> str:
-    # A UUID object costs ten times as much.
-    digits = urandom(16).hex().upper()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -31,6 +31,7 @@ from nameplate.http_protocol import IS_WHOLE
 from nameplate.metrics import CONTENT_TYPE
 from nameplate.probes import Probes
 from nameplate.reference import errors_page
+from nameplate.rest.application import PREFIX, Rest
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
@@ -109,9 +110,25 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:
-    """Return the application: the signed OpenAPI on `/`, brokers' hooks, and what is beside them."""
+def make_app(openapi: OpenApi, rest: Rest, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:
+    """Return the application: the signed OpenAPI on `/`, REST under `/v1`, brokers' hooks, and what is beside them."""
 
+    beside = _beside(probes, downloads)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # A router and two layers of middleware cost as much as reading a batch's state.
+        path = scope["path"]
+        if path == "/":
+            await openapi(scope, receive, send)
+        elif path.startswith(PREFIX):
+            await rest(scope, receive, send)
+        else:
+            await (hooks if hooks.serves(path) else beside)(scope, receive, send)
+
+    return app
+
+
+def _beside(probes: Probes, downloads: Downloads) -> Starlette:
     async def ready(_: HttpRequest) -> HttpResponse:
         found = await run_in_threadpool(probes.readiness)
         return JSONResponse(found.checks, 200 if found.is_ready else 503)
@@ -133,14 +150,7 @@ def make_app(openapi: OpenApi, hooks: HookApp, probes: Probes, downloads: Downlo
 
     routes = [Route("/errors", _errors), Route("/healthz", _health), Route("/readyz", ready)]
     routes += [Route("/coverage", _coverage), Route("/certs/{batch}.zip", certificates)]
-    beside = Starlette(routes=[*routes, Route("/metrics", metrics)])
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # A router and two layers of middleware cost as much as reading a batch's state.
-        path = scope["path"]
-        await (openapi if path == "/" else hooks if hooks.serves(path) else beside)(scope, receive, send)
-
-    return app
+    return Starlette(routes=[*routes, Route("/metrics", metrics)])
 
 
 async def _health(_: HttpRequest) -> HttpResponse:

@@ -59,7 +59,7 @@ class Bodies:
     async def _fill(self, parts: list[bytes], head: Request, receive: Receive) -> None:
         left, more = self._most, True
         if int(head.headers.get("content-length", 0)) > left:
-            await _discard(head, receive)
+            await _let_go_by(head, receive)
             raise REQUEST_TOO_LARGE(limit=f"{self._most} bytes")
         while more:
             message = await receive()
@@ -71,16 +71,19 @@ class Bodies:
                 self.let_go(*parts)
                 parts.clear()
                 if more:
-                    await _discard(head, receive)
+                    await _let_go_by(head, receive)
                 raise REQUEST_TOO_LARGE(limit=f"{self._most} bytes") if left < 0 else SERVICE_UNAVAILABLE()
             self._held += len(part)
             parts.append(part)
 
 
-async def _discard(head: Request, receive: Receive) -> None:
+async def _let_go_by(head: Request, receive: Receive) -> None:
+    if "expect" not in head.headers:
+        await discard(receive)
+
+
+async def discard(receive: Receive) -> None:
     """Let the rest of a body go by: most clients read no answer before they have sent it all."""
-    if "expect" in head.headers:
-        return
     left = _DISCARDED_BYTES
     with suppress(TimeoutError):
         async with asyncio.timeout(_DISCARD_SECONDS):

@@ -67,7 +67,7 @@ def configure(form: LogFormat, level: LogLevel) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(render))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for noisy in ("alembic", "uvicorn"):
+    for noisy in ("alembic", "httpx", "httpcore", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     lines = Lines(render, logging.getLevelNamesMapping()[level.upper()])
 

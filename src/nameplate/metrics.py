@@ -28,6 +28,7 @@ PART_SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 DEVICES_CREATED: Final = Counter("nameplate_devices_created", "Devices created.")
+WEBHOOK_ATTEMPTS: Final = Counter("nameplate_webhook_attempts", "Webhooks told, or not.", ["outcome"])
 CLAIMS_LOST: Final = Counter("nameplate_claims_lost", "Parts that another worker had taken over meanwhile.")
 HOOKS: Final = Counter("nameplate_hooks", "Hooks of brokers answered, by what came of them.", ["hook", "outcome"])
 HOOK_SECONDS: Final = Histogram(

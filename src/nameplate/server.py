@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvicorn
 from prometheus_client import start_http_server
@@ -19,7 +19,8 @@ from nameplate.brokers.hooks import Hooks
 from nameplate.brokers.presence import Presence
 from nameplate.brokers.protection import Protection
 from nameplate.call import Limits, Quotas, Registry
-from nameplate.data_dir import StartError, database_url, master_key, prepare
+from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
+from nameplate.deliverer import Deliverer
 from nameplate.domain.device import IotIds
 from nameplate.domain.pace import Pace
 from nameplate.domain.rates import Rates
@@ -32,6 +33,8 @@ from nameplate.http_hooks import HookApp
 from nameplate.http_protocol import bounded_protocol
 from nameplate.leases import Leases
 from nameplate.probes import Probes
+from nameplate.reader import Readers
+from nameplate.rest.site import make_rest
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
@@ -75,6 +78,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
             rates=Rates() if settings.quotas is Quotas.VENDOR else None,
             public_url=settings.public_url and settings.public_url.rstrip("/"),
             certificates=certificates(settings, store.installation, master, iot_id_key, clock()),
+            files=settings.data_dir / FILES,
             token_key=iot_id_key,
         )
     finally:
@@ -93,23 +97,27 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
     `say` is given what a person should read. Raises StartError.
     """
-    with open_registry(settings) as registry, listen(settings) as listener:
-        announce_root_key(settings, registry, say)
-        workers = make_workers(registry, settings, settings.workers)
-        gateway = Gateway(replace(registry, wake=workers.wake))
+    with open_registry(settings) as opened, listen(settings) as listener:
+        announce_root_key(settings, opened, say)
+        workers = make_workers(opened, settings, settings.workers)
+        readers = Readers(replace(opened, wake=workers.wake), settings)
+        registry = replace(opened, wake=workers.wake, wake_readers=readers.wake)
+        gateway, rest, deliverer = Gateway(registry), make_rest(registry), Deliverer(registry)
         openapi = OpenApi(gateway)
         presence = Presence(registry.store.connections)
         hooks = HookApp(Hooks(registry, presence, _protection(settings)))
         sys.setswitchinterval(_SWITCH_SECONDS)
-        workers.start()
-        presence.start()
+        app = make_app(openapi, rest, hooks, Probes(registry), Downloads(registry))
+        beside = (workers, presence, readers, deliverer)
+        for one in beside:
+            one.start()
         try:
-            _run(make_app(openapi, hooks, Probes(registry), Downloads(registry)), gateway, listener, say)
+            _run(app, gateway, listener, _Moments(lambda at: say(f"nameplate is ready on {at}"), rest.stop))
         finally:
-            openapi.close()
-            hooks.close()
-            presence.close()
-            workers.stop()
+            for answering in (openapi, rest, hooks):
+                answering.close()
+            for one in reversed(beside):
+                one.stop()
 
 
 def _protection(settings: Settings) -> Protection:
@@ -131,10 +139,13 @@ def work(settings: Settings, say: Callable[[str], None]) -> None:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        deliverer = Deliverer(registry)
         workers.start()
+        deliverer.start()
         metrics = "" if port is None else f", its metrics on http://{settings.host}:{port}/metrics"
         say(f"nameplate worker is ready on {registry.store.database.location}{metrics}")
         stopping.wait()
+        deliverer.stop()
         workers.stop()
 
 
@@ -157,19 +168,31 @@ def _exporting(settings: Settings) -> Iterator[int | None]:
         thread.join()
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn, saying when it accepts calls."""
+class _Moments(NamedTuple):
+    """What is to be done when the server accepts calls, at an address, and when it begins to stop."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    ready: Callable[[str], None]
+    stopping: Callable[[], None]
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, saying when it accepts calls and when it stops."""
+
+    def __init__(self, config: uvicorn.Config, address: str, moments: _Moments) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._address = address
+        self._moments = moments
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        self._moments.ready(self._address)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._moments.stopping()
+        await super().shutdown(sockets)
 
 
-def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, say: Callable[[str], None]) -> None:
+def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, moments: _Moments) -> None:
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app,
@@ -187,7 +210,7 @@ def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, say: Callable[
     # uvicorn raises the signal that stopped it once more when it has finished; then it must do nothing.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    _Server(config, lambda: say(f"nameplate is ready on http://{host}:{port}")).run(sockets=[listener])
+    _Server(config, f"http://{host}:{port}", moments).run(sockets=[listener])
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     certificate_days: int = Field(
         3650, ge=1, le=36_500, description="For how long a device's certificate is valid, at most as long as its CA's."
     )
+    keep_files: int = Field(
+        7, ge=0, le=3650, description="Days for which an uploaded file is kept while rows of it have failed or wait."
+    )
+    reader_memory: int = Field(
+        256, ge=64, le=65_536, description="MiB in which rows of an uploaded file are sorted; more are sorted on disk."
+    )
     strict: bool = Field(default=False, description="Refuse a call with too many names instead of leaving some out.")
     name_check: NameCheck = Field(NameCheck.ASYNC, description="Refuse bad names in the check, or (sync) in the call.")
 

@@ -23,6 +23,7 @@ from nameplate.domain.device import first_id
 from nameplate.domain.pace import Pace
 from nameplate.domain.product import AuthType
 from nameplate.errors import RefusedError
+from nameplate.file_steps import FileSteps
 from nameplate.leases import Leases
 from nameplate.store.batches import part_owner
 from nameplate.store.certificates import add_certificates
@@ -51,6 +52,7 @@ class Worker:
         self._leases = leases
         self._turns = Turns()
         self._pace = pace or Pace(registry.store.database.bulk.most_parts)
+        self._files = FileSteps(registry, self._pace)
         self._woken = threading.Event()
         self._stopped = threading.Event()
 
@@ -118,7 +120,9 @@ class Worker:
         metrics.PART_SECONDS.labels(step.value).observe(time.perf_counter() - began)
 
     def _perform(self, step: Step, claims: Sequence[Claim]) -> None:
-        if step is Step.CHECK:
+        if claims[0].is_of_file:
+            self._files.perform(step, claims)
+        elif step is Step.CHECK:
             self._check(claims)
         elif _is_certified(claims[0]):
             self._certify(claims[0])
@@ -130,7 +134,7 @@ class Worker:
         refused = [self._refused(claim) for claim in claims]
         with self._store.database.transaction() as connection:
             for claim, rows in zip(claims, refused, strict=True):
-                self._store.parts.finish(connection, claim, rows)
+                self._store.parts.finish(connection, claim, rows, self._clock())
 
     def _refused(self, claim: Claim) -> list[RefusedRow]:
         assert claim.names is not None
@@ -151,9 +155,11 @@ class Worker:
         with self._store.database.transaction() as connection:
             # Not from before: one who waits for another's transaction is not slow.
             began = time.perf_counter()
-            taken = self._store.database.bulk.create_devices(connection, parts, self._clock())
+            now = self._clock()
+            taken = self._store.database.bulk.create_devices(connection, parts, now)
             for claim, ordinals in zip(named, taken, strict=True):
-                self._store.parts.finish(connection, claim, [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals])
+                refused = [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals]
+                self._store.parts.finish(connection, claim, refused, now)
             rows = sum(part.rows for part in parts)
             created = rows - sum(map(len, taken))
             count_in(connection, claims[0].product_id, created)
@@ -164,7 +170,7 @@ class Worker:
         """Create the devices of a part with a certificate each, or none of them."""
         claim, product = self._name(claim), self._store.products.get(claim.product_id)
         part, now = self._new_devices(claim), self._clock()
-        certificates = self._registry.mint_certificates(product.key, part.first_id, orjson.loads(part.names))
+        certificates = self._registry.mint_certificates(product.key, part.numbers, orjson.loads(part.names))
         with self._store.database.transaction() as connection:
             with connection.begin_nested() as savepoint:
                 (taken,) = self._store.database.bulk.create_devices(connection, [part], now)
@@ -175,7 +181,7 @@ class Worker:
             refused = dict.fromkeys(range(part.rows), HELD_BACK) if taken else {}
             refused |= dict.fromkeys(taken, TAKEN_NAME)
             rows = [RefusedRow(ordinal, reason) for ordinal, reason in refused.items()]
-            self._store.parts.finish(connection, claim, rows)
+            self._store.parts.finish(connection, claim, rows, now)
             created = 0 if taken else part.rows
             count_in(connection, claim.product_id, created)
         metrics.DEVICES_CREATED.inc(created)
@@ -206,8 +212,13 @@ def _is_certified(claim: Claim) -> bool:
 
 
 def _groups(claims: list[Claim]) -> list[list[Claim]]:
-    """Return the claims that are done in one transaction; one whose devices are created all or none is by itself."""
-    return [[claim] for claim in claims] if any(map(_is_certified, claims)) else [claims]
+    """Return the claims that are done in one transaction.
+
+    One whose devices are created all or none is by itself, and a file's are with others of that file.
+    """
+    if any(map(_is_certified, claims)):
+        return [[claim] for claim in claims]
+    return [list(group) for _, group in groupby(claims, key=lambda claim: claim.is_of_file and claim.batch_id)]
 
 
 class Workers:

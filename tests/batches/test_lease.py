@@ -89,7 +89,7 @@ class Site:
         with self.registry.store.database.transaction() as connection:
             devices = NewDevices(first_id(claim.batch_id), claim.product_id, claim.rows, names)
             self.registry.store.database.bulk.create_devices(connection, [devices], NOW)
-            self.registry.store.parts.finish(connection, claim, [])
+            self.registry.store.parts.finish(connection, claim, [], NOW)
 
     def dump(self) -> list[str]:
         return dump(self.url)

@@ -57,7 +57,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def product(site: Site) -> tuple[str, str]:
     """A product whose devices may fetch their secrets: its key and its own secret."""
     made = site.root.call("CreateProduct", ProductName="lights", NodeType="0")
-    site.server.command("products", "dynamic-registration", made["ProductKey"], "--on")
+    site.server.command("access", "dynamic-registration", made["ProductKey"], "--on")
     return made["ProductKey"], made["Data"]["ProductSecret"]
 
 

@@ -140,7 +140,7 @@ def test_a_product_with_rules_can_be_deleted(server: Server, root: Client, produ
 
 
 def products(server: Server, *arguments: str) -> str:
-    return server.command("products", *arguments)
+    return server.command("access", *arguments)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ RANDOM = "7y4Jg5xdKCy9W2i"
 def enrolling(server: Server) -> tuple[str, str]:
     """A product whose devices may fetch their secrets: its key and its own secret."""
     made = server.root.call("CreateProduct", ProductName=f"p_{uuid4().hex[:20]}", NodeType="0")
-    server.command("products", "dynamic-registration", made["ProductKey"], "--on")
+    server.command("access", "dynamic-registration", made["ProductKey"], "--on")
     return made["ProductKey"], made["Data"]["ProductSecret"]
 
 
@@ -85,9 +85,9 @@ def test_it_is_refused_unless_the_product_allows_it(server: Server, root: Client
     made = root.call("CreateProduct", ProductName=f"p_{uuid4().hex[:20]}", NodeType="0")
     device, secret = register(root, made["ProductKey"], "light1"), made["Data"]["ProductSecret"]
     assert fetch(hooks, device, secret)["code"] == 401
-    server.command("products", "dynamic-registration", device.product_key, "--on")
+    server.command("access", "dynamic-registration", device.product_key, "--on")
     assert fetch(hooks, device, secret)["code"] == 200
-    server.command("products", "dynamic-registration", device.product_key, "--off")
+    server.command("access", "dynamic-registration", device.product_key, "--off")
     assert fetch(hooks, device, secret)["code"] == 401
 
 

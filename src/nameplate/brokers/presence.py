@@ -47,7 +47,7 @@ class Presence:
             self._waiting.append(event)
             self._condition.notify()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Write what waits, and stop."""
         self._closing.set()
         with self._condition:

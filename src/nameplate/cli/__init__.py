@@ -1,63 +1,15 @@
-"""The command line: serve, worker, keys, db, demo.
+"""The command line: a server and what belongs to it on this machine, and what calls a server from anywhere.
 
 Exit codes: 0 done, 1 refused or failed, 2 bad usage.
 """
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from nameplate import server
-from nameplate.cli.brokers import brokers
-from nameplate.cli.certificates import ca
-from nameplate.cli.database import db
-from nameplate.cli.keys import keys
-from nameplate.cli.options import fail, reporting, takes_settings
-from nameplate.cli.products import products
-from nameplate.logs import say
-from nameplate.processes import supervise
-from nameplate.settings import Settings
+from nameplate.cli.commands import Commands
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-# What is secret comes from the environment: other users of a machine see each other's command lines.
-_SHOWN = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" not in str(field.annotation))
-_OF_A_SERVER = tuple(name for name in _SHOWN if name != "metrics_port")
-_OF_A_WORKER = (
-    *("host", "data_dir", "database_url", "workers", "lease", "metrics_port", "log_format", "log_level"),
-    *("ca_certificate", "ca_key", "certificate_days"),
-)
-
-app.add_typer(keys, name="keys")
-app.add_typer(db, name="db")
-app.add_typer(ca, name="ca")
-app.add_typer(products, name="products")
-app.add_typer(brokers, name="brokers")
+app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
 
-@app.command()
-@takes_settings(*_OF_A_SERVER)
-def serve(chosen: Settings) -> None:
-    """Serve the API until SIGTERM, with embedded workers."""
-    (server.serve if chosen.processes == 1 else supervise)(chosen, say)
-
-
-@app.command()
-@takes_settings(*_OF_A_WORKER)
-def worker(chosen: Settings) -> None:
-    """Work on batches until SIGTERM, beside a server with the same database."""
-    server.work(chosen, say)
-
-
-@app.command()
-def demo(
-    devices: Annotated[int, typer.Option(help="How many devices to register.", min=1, max=10_000)] = 10_000,
-    output: Annotated[Path, typer.Option(help="Where the credentials go.")] = Path("devices.csv"),
-) -> None:
-    """Register devices with the vendor's own Python SDK on a throw-away server, and write their credentials."""
-    with reporting():
-        try:
-            from nameplate.demo import run  # noqa: PLC0415 (the vendor's SDK is an optional dependency)
-        except ImportError:
-            fail("The demo needs the vendor's SDK: pip install 'nameplate[demo]'.")
-        run(devices, output)
+@app.callback()
+def commands() -> None:
+    """Make it a group, whose commands are loaded when they are used."""

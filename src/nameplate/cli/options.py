@@ -3,13 +3,12 @@
 Exit codes: 0 done, 1 refused or failed, 2 bad usage.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -17,10 +16,11 @@ from typer.models import OptionInfo
 
 from nameplate import logs, server
 from nameplate.call import Registry
+from nameplate.cli.ending import USAGE, fail
 from nameplate.data_dir import StartError
 from nameplate.settings import PREFIX, Settings
 
-_USAGE: Final = 2
+__all__ = ["DataDir", "DatabaseUrl", "fail", "opened_registry", "option", "reporting", "settings", "takes_settings"]
 
 
 def option(name: str) -> OptionInfo:
@@ -84,10 +84,4 @@ def settings(**given: Any) -> Settings:  # noqa: ANN401 (options of many types; 
         first = error.errors()[0]
         name = f"{PREFIX}{first['loc'][0]}".upper()
         # The value itself is not repeated: it may be a secret.
-        fail(f"{name} is not valid: {first['msg']}.", _USAGE)
-
-
-def fail(text: str, code: int = 1) -> NoReturn:
-    """End with a message on standard error."""
-    sys.stderr.write(f"nameplate: {text}\n")
-    raise typer.Exit(code)
+        fail(f"{name} is not valid: {first['msg']}.", USAGE)

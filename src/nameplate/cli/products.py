@@ -1,77 +1,46 @@
-"""`nameplate products`: what a product allows its devices, which no operation of the wire sets."""
+"""`nameplate products`: what devices can be of."""
 
-import json
-import sys
 from typing import Annotated
 
 import typer
 
-from nameplate.call import Registry
-from nameplate.cli.options import DatabaseUrl, DataDir, fail, opened_registry
-from nameplate.domain.topics import Action, Rule, is_filter
-from nameplate.logs import say
-from nameplate.store.products import Product
+from nameplate.cli.plans import table
+from nameplate.cli.session import Session, with_session
+from nameplate.domain.product import AuthType
 
-products = typer.Typer(no_args_is_help=True, help="What products allow their devices.")
+products = typer.Typer(no_args_is_help=True, help="Products: what devices are of.")
 
-Key = Annotated[str, typer.Argument(help="The ProductKey.")]
-Actions = Annotated[Action, typer.Argument(help="What devices may do.")]
-Filter = Annotated[
-    str, typer.Argument(help="Topic filter; ${productKey} and ${deviceName} stand for each device's own.")
-]
+_MOST: int = 1000
 
 
-@products.command("show")
-def show_product(key: Key, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Print what a product allows, as JSON."""
-    with opened_registry(data_dir, database_url) as registry:
-        product, access = _find(registry, key), registry.store.device_access
-        shown = {
-            "ProductKey": key,
-            "DynamicRegistration": access.may_register(product.id),
-            "Topics": [{"Action": rule.action, "Filter": rule.filter} for rule in access.rules(product.id)],
-        }
-    sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+@products.command("list")
+@with_session
+def list_products(session: Session) -> None:
+    """List the products, newest first."""
+    with session.connected() as remote:
+        found, after = [], None
+        while True:
+            page = remote.get("/v1/products", limit=_MOST, after=after)
+            found += page["items"]
+            after = page["next"]
+            if after is None:
+                break
+    rows = [(one["key"], one["kind"], one["auth_type"], one["name"]) for one in found]
+    session.answer(found, table(("key", "kind", "auth", "name"), rows))
 
 
-@products.command("dynamic-registration")
-def dynamic_registration(
-    key: Key,
-    on: Annotated[bool, typer.Option("--on/--off", help="Whether its devices may fetch their secrets.")],
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
+@products.command("create")
+@with_session
+def create_product(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="4 to 30 letters, digits, _ and Chinese characters, which count 2.")],
+    gateway: Annotated[bool, typer.Option("--gateway", help="Its devices connect others.")] = False,
+    auth_type: Annotated[AuthType, typer.Option(help="With x509 each device gets a certificate.")] = AuthType.SECRET,
+    description: Annotated[str | None, typer.Option(help="Up to 100 characters.")] = None,
 ) -> None:
-    """Let devices that have never connected fetch their DeviceSecrets with the ProductSecret, or not any more."""
-    with opened_registry(data_dir, database_url) as registry:
-        registry.store.device_access.set_registration(_find(registry, key).id, allowed=on)
-    say(f"dynamic registration of {key} is {'on' if on else 'off'}")
-
-
-@products.command("allow")
-def allow_topic(
-    key: Key, action: Actions, topic: Filter, data_dir: DataDir = None, database_url: DatabaseUrl = None
-) -> None:
-    """Let a product's devices publish or subscribe to a topic beyond their own."""
-    if not is_filter(topic):
-        fail(f"{topic!r} is no topic filter: + is a whole level, and # the last one.")
-    with opened_registry(data_dir, database_url) as registry:
-        is_new = registry.store.device_access.allow(_find(registry, key).id, Rule(action, topic))
-    say(f"devices of {key} may {action} {topic}" + ("" if is_new else ", as before"))
-
-
-@products.command("disallow")
-def disallow_topic(
-    key: Key, action: Actions, topic: Filter, data_dir: DataDir = None, database_url: DatabaseUrl = None
-) -> None:
-    """Take back what `allow` gave."""
-    with opened_registry(data_dir, database_url) as registry:
-        if not registry.store.device_access.disallow(_find(registry, key).id, Rule(action, topic)):
-            fail(f"There is no such rule of {key}. `nameplate products show {key}` has them.")
-    say(f"devices of {key} may not {action} {topic} any more, unless it is their own")
-
-
-def _find(registry: Registry, key: str) -> Product:
-    product = registry.store.products.find(key)
-    if product is None:
-        fail(f"There is no product {key}.")
-    return product
+    """Create a product and print its key."""
+    body = {"name": name, "kind": "gateway" if gateway else "device", "auth_type": auth_type.value}
+    body |= {} if description is None else {"description": description}
+    with session.connected() as remote:
+        made = remote.post("/v1/products", body)
+    session.answer(made, made["key"])

@@ -58,12 +58,17 @@ class Origin(IntEnum):
     IMPORTED = 2
     """Names and secrets were sent."""
 
+    FILE = 3
+    """They are in a file that was uploaded; see `file_batch`."""
+
 
 class Step(StrEnum):
     """What a worker does to a batch in one state."""
 
     CHECK = "check"
     CREATE = "create"
+    UNDO = "undo"
+    """Devices of a file of which all or none are to be created are deleted again."""
 
 
 FOLLOWERS: Final[dict[State, tuple[State, ...]]] = {
@@ -79,7 +84,7 @@ FOLLOWERS: Final[dict[State, tuple[State, ...]]] = {
 STEPS: Final[dict[State, Step]] = {State.CHECK: Step.CHECK, State.CREATE: Step.CREATE}
 """The states in which a worker has something to do, and what."""
 
-RUNNING: Final = {step: state for state, step in STEPS.items()}
+RUNNING: Final = {Step.CHECK: State.CHECK, Step.CREATE: State.CREATE, Step.UNDO: State.CREATE}
 """The state a batch is in while a step is being done to it."""
 
 _OUTCOMES: Final = {

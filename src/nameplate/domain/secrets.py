@@ -9,9 +9,11 @@ secret and no sealed value can be moved to another row.
 import os
 import secrets
 import string
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import accumulate, pairwise
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -33,6 +35,7 @@ class MasterKey:
 
     def __init__(self, key: bytes, previous: bytes | None = None) -> None:
         """Open also what the previous key sealed: a process that was not told of the new one may still have done so."""
+        self.present = key
         self._ciphers = [AESGCM(known) for known in (key, previous) if known is not None]
         # Every call opens its access key's secret, and every page its product's material.
         self._open_cached = lru_cache(maxsize=_OPEN_AT_ONCE)(self._open)
@@ -41,6 +44,20 @@ class MasterKey:
         """Encrypt `plain` so that it opens only for the same `owner`, as in `access-key:LTAI…`."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._ciphers[0].encrypt(nonce, plain, owner.encode())
+
+    def seal_each(self, plain: Sequence[str | None], owners: Iterable[str]) -> list[bytes | None]:
+        """Seal many texts, each for its owner, as `seal` does; None stays None."""
+        encrypt, size = self._ciphers[0].encrypt, _NONCE_BYTES
+        nonces = os.urandom(size * len(plain))
+        sealed: list[bytes | None] = []
+        for start, text, owner in zip(range(0, len(nonces), size), plain, owners, strict=True):
+            nonce = nonces[start : start + size]
+            sealed.append(None if text is None else nonce + encrypt(nonce, text.encode(), owner.encode()))
+        return sealed
+
+    def open_once(self, sealed: bytes, owner: str) -> bytes:
+        """Decrypt what will not be asked for again. Raises WrongMasterKeyError."""
+        return self._open(sealed, owner)
 
     def open(self, sealed: bytes, owner: str) -> bytes:
         """Decrypt what `seal` made.
@@ -67,6 +84,19 @@ class DeviceSecrets:
         state = self._state.copy()
         state.update(device_id.to_bytes(8, "big") + generation.to_bytes(4, "big"))
         return state.hexdigest()
+
+
+def pack(sealed: Sequence[bytes | None]) -> bytes:
+    """Write sealed texts of at most 200 bytes each, or None, as one value."""
+    values = [value or b"" for value in sealed]
+    return len(values).to_bytes(4, "little") + bytes(map(len, values)) + b"".join(values)
+
+
+def unpack(packed: bytes) -> list[bytes | None]:
+    """Read what `pack` wrote."""
+    start = 4 + int.from_bytes(packed[:4], "little")
+    ends = accumulate(packed[4:start], initial=start)
+    return [packed[start:end] or None for start, end in pairwise(ends)]
 
 
 def mint_key() -> bytes:

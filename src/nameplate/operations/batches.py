@@ -33,6 +33,8 @@ from nameplate.wire.operation import operation
 
 # The page says 50; a program of the vendor's own asks for 200 and relies on it.
 _PAGE_SIZE = 200
+_STARTED = "BatchRegisterDevice or BatchImportDevice has started this batch already"
+_OF_FILE = "the rows of a batch that comes from a file are not listed here; see /v1/batches/{}/rows"
 _HIDES_LISTS = (State.CHECK, State.CHECK_SUCCESS, State.CREATE, State.CREATE_SUCCESS)
 
 
@@ -120,7 +122,8 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
     """
     batch = find_batch(call, apply_id, product_key)
     if batch.origin is not Origin.NAMED:
-        raise BATCH_DOES_NOT_FIT(problem="BatchRegisterDevice or BatchImportDevice has started this batch already")
+        how = "it comes from a file: apply it under /v1/batches" if batch.origin is Origin.FILE else _STARTED
+        raise BATCH_DOES_NOT_FIT(problem=how)
     if batch.state is State.CHECK:
         raise BATCH_IS_CHECKING()
     if batch.state is State.CHECK_FAILED:
@@ -140,6 +143,9 @@ def query_batch_register_device_status(call: Call, product_key: ProductKey, appl
     count the rows of the present step and are an addition to the vendor's fields.
     """
     batch = find_batch(call, apply_id, product_key)
+    if batch.origin is Origin.FILE:
+        call.warnings.append(_OF_FILE.format(batch.id))
+        return _status(batch, [], [])
     if batch.state in _HIDES_LISTS:
         return _status(batch, [], [])
     return lambda: _failed_status(call, batch)
@@ -154,7 +160,7 @@ def query_page_by_apply_id(call: Call, apply_id: ApplyId, page_size: int = 10, c
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("CurrentPage", current_page, 1, 10**9)
     batch = find_batch(call, apply_id)
-    total = batch.total - batch.refused if batch.state in (State.CREATE_SUCCESS, State.CREATE_FAILED) else 0
+    total = batch.devices if batch.state in (State.CREATE_SUCCESS, State.CREATE_FAILED) else 0
     page = {
         "Page": current_page,
         "PageSize": page_size,
@@ -258,5 +264,5 @@ def _devices(call: Call, batch: Batch, skip: int, size: int) -> list[dict[str, A
             "DeviceSecret": device_secret(call, product, device),
             "IotId": ids.iot_id(device.id),
         }
-        for device in call.store.devices.page(first, first + batch.total - 1, skip, size)
+        for device in call.store.devices.page(first, first_id(batch.id + 1) - 1, skip, size)
     ]

@@ -69,7 +69,7 @@ def register_device(
             created_at=call.now(),
         )
         is_certified = product.auth_type == AuthType.X509
-        certificates = call.registry.mint_certificates(product.key, number, [new.name]) if is_certified else []
+        certificates = call.registry.mint_certificates(product.key, [number], [new.name]) if is_certified else []
         added = call.store.devices.add(new, token, certificates, call.registry.limits.devices)
         if added == number:
             DEVICES_CREATED.inc()

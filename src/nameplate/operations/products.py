@@ -99,7 +99,7 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
         validation=_choose(validate_type, Validation, INVALID_VALIDATE_TYPE),
         created_at=call.now(),
     )
-    if not call.store.products.add(product, call.registry.limits.products):
+    if call.store.products.add(product, call.registry.limits.products) is None:
         raise PRODUCT_NAME_TAKEN()
     return {"ProductKey": key, "Data": _common(product, secret)}
 

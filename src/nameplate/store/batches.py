@@ -10,10 +10,16 @@ from sqlalchemy import Connection, bindparam, func, select
 from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, Origin, State, Step
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
+from nameplate.store.deliveries import HAS_WEBHOOKS, tell
 from nameplate.store.schema import batch, part, part_names, product, refusal
 from nameplate.store.tallies import check_room
 
-_MOVE: Final = batch.update().where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("old"))
+# Whether anybody is to be told comes with the change itself, so that it costs the others nothing.
+_MOVE: Final = (
+    batch.update()
+    .where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("old"))
+    .returning(batch.c.account_id, HAS_WEBHOOKS)
+)
 _FINAL_KEPT: Final = 10_000
 
 
@@ -21,7 +27,7 @@ _FINAL_KEPT: Final = 10_000
 class Batch:
     """One batch, as it stands.
 
-    `done` and `refused` count the rows of the present or last step.
+    `done` and `refused` count the rows of the present or last step; `created` the devices of a file's.
     """
 
     id: int
@@ -33,6 +39,14 @@ class Batch:
     total: int
     done: int
     refused: int
+    created: int
+
+    @property
+    def devices(self) -> int:
+        """How many devices it has created, once it has ended."""
+        if self.origin is Origin.FILE:
+            return self.created
+        return self.total - self.refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,7 @@ class Batches:
         columns = [batch.c[name] for name in ("id", "account_id", "product_id")]
         columns += [
             product.c.key,
-            *(batch.c[name] for name in ("state", "origin", "total", "done", "refused")),
+            *(batch.c[name] for name in ("state", "origin", "total", "done", "refused", "created")),
         ]
         found = select(*columns).join(product).where(batch.c.id == bindparam("batch_id"))
         self._find = database.prepare(found)
@@ -114,6 +128,7 @@ class Batches:
                     origin=new.origin,
                     total=new.total,
                     created_at=now,
+                    moved_at=now,
                 )
             )
             starts = range(0, new.total, ROWS_PER_PART)
@@ -133,7 +148,7 @@ class Batches:
             return None
         number, account_id, product_id, key, state, origin, *counts = row
         found = Batch(number, account_id, product_id, key, State(state), Origin(origin), *counts)
-        if not FOLLOWERS[found.state]:
+        if not FOLLOWERS[found.state] and found.origin is not Origin.FILE:
             # It cannot change any more, and is what callers ask for most.
             if len(self._final) >= _FINAL_KEPT:
                 self._final.clear()
@@ -163,7 +178,7 @@ class Batches:
         """
         with self._database.transaction() as connection:
             self._database.bulk.hold_products(connection, [checked.product_id])
-            if not move(connection, checked.id, State.CHECK_SUCCESS, State.CREATE, done=0, refused=0):
+            if not move(connection, checked.id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):
                 return False
             again = part.update().where(part.c.batch_id == checked.id)
             waiting = {"step": Step.CREATE, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
@@ -205,6 +220,13 @@ def part_owner(batch_id: int, first: int) -> str:
     return f"part:{batch_id}:{first}:secrets"
 
 
-def move(connection: Connection, batch_id: int, old: State, new: State, **values: int) -> bool:
-    """Move a batch from one state to another; False if it was not in the old one."""
-    return connection.execute(_MOVE, {"of_batch": batch_id, "old": old, "state": new, **values}).rowcount == 1
+def move(connection: Connection, batch_id: int, old: State, new: State, now: int, **values: int | str | None) -> bool:
+    """Move a batch from one state to another, and have webhooks told of it; False if it was not in the old one."""
+    values |= {"state": new, "moved_at": now}
+    moved = connection.execute(_MOVE, {"of_batch": batch_id, "old": old, **values}).one_or_none()
+    if moved is None:
+        return False
+    account_id, has_webhooks = moved
+    if has_webhooks:
+        tell(connection, account_id, batch_id, new, now)
+    return True

@@ -23,6 +23,7 @@ class ClientTokens:
     """Tokens that have been used."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         found = select(client_token.c.digest, client_token.c.answer).where(
             client_token.c.account_id == bindparam("account_id"), client_token.c.token == bindparam("text")
         )
@@ -39,6 +40,12 @@ class ClientTokens:
         if row[0] != token.digest:
             raise TOKEN_CONTENT_DIFFERS()
         return int(row[1])
+
+    def add(self, token: ClientToken | None, answer: int, now: int) -> None:
+        """Remember that a token's request has been done. Raises TOKEN_CONTENT_DIFFERS."""
+        if token is not None:
+            with self._database.transaction() as connection:
+                redeem(connection, token, answer, now)
 
 
 def redeem(connection: Connection, token: ClientToken | None, answer: int, now: int) -> int | None:

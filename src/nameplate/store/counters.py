@@ -9,7 +9,7 @@ from typing import Final
 from nameplate.store.database import Database
 from nameplate.store.schema import counter
 
-BLOCKS: Final = {"account": 1, "product": 1, "batch": 100, "group": 1}
+BLOCKS: Final = {"account": 1, "product": 1, "batch": 100, "group": 1, "webhook": 1}
 """How many numbers of each kind a process reserves at a time."""
 
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, bindparam, select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -47,6 +47,7 @@ class NewDevices:
     """Devices to create: the rows of one part, with ids from `first_id` up.
 
     `names`, `nicknames` and `sns` are JSON arrays, a text or null for each name; `secrets` are imported ones, sealed.
+    With `ids` some of a part's rows are left out, and these are the ids of the others.
     """
 
     first_id: int
@@ -55,7 +56,29 @@ class NewDevices:
     names: str
     nicknames: str | None = None
     sns: str | None = None
-    secrets: Sequence[bytes] | None = None
+    secrets: Sequence[bytes | None] | None = None
+    ids: Sequence[int] | None = None
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The id of each row."""
+        return range(self.first_id, self.first_id + self.rows) if self.ids is None else self.ids
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are only names and nicknames, and none left out."""
+        return self.secrets is None and self.sns is None and self.ids is None
+
+
+class Existing(NamedTuple):
+    """What a device that exists would have to be equal to."""
+
+    id: int
+    name: str
+    nickname: str | None
+    sn: str | None
+    secret: bytes | None
+    generation: int
 
 
 class Bulk(ABC):
@@ -70,6 +93,11 @@ class Bulk(ABC):
         few = len(ordered) // FEW
         between = self._between(product_id, ordered[0], ordered[-1], few + 1)
         return between.intersection(ordered) if len(between) <= few else self._taken(product_id, ordered)
+
+    def existing(self, product_id: int, names: Sequence[str]) -> dict[str, Existing]:
+        """Return the product's devices of some well-formed names."""
+        taken = sorted(self.taken(product_id, names)) if names else []
+        return {found.name: found for found in self._named(product_id, taken)} if taken else {}
 
     def hold_products(self, connection: Connection, ids: Collection[int]) -> None:
         """Keep the products of new devices and batches from being deleted until the transaction ends.
@@ -95,12 +123,16 @@ class Bulk(ABC):
     def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
         """Return which names are taken, by a look into the index for each."""
 
+    @abstractmethod
+    def _named(self, product_id: int, ordered: Sequence[str]) -> list[Existing]:
+        """Return the devices of names that are taken."""
+
 
 def missing(connection: Connection, part: NewDevices) -> list[int]:
     """Return the ordinals of a part's devices that were not created."""
-    span = {"first": part.first_id, "last": part.first_id + part.rows - 1}
-    created = set(connection.execute(_CREATED, span).scalars())
-    return [ordinal for ordinal in range(part.rows) if part.first_id + ordinal not in created]
+    numbers = part.numbers
+    created = set(connection.execute(_CREATED, {"first": numbers[0], "last": numbers[-1]}).scalars())
+    return [ordinal for ordinal, number in enumerate(numbers) if number not in created]
 
 
 class PreparedRead(ABC):

@@ -93,6 +93,11 @@ class DeviceLists:
             return self._of_account, {"account_id": scope.account_id}
         return self._of_product, {"product_id": scope.product_id}
 
+    def ranges(self, scope: Scope, before: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of ids below `before` that devices may be in, downwards."""
+        scoped, values = self._within(scope)
+        return scoped.ranges(values, before)
+
 
 class _Ranged:
     """A page of a range of ids, and how many devices are in it."""
@@ -119,7 +124,7 @@ class _Scoped:
     def newest(self, read: _Ranged, values: dict[str, int], before: int, skip: int, size: int) -> list[Device]:
         """Return up to `size` devices with ids below `before`, after the first `skip`."""
         found: list[Device] = []
-        for first, last in self._ranges(values, before):
+        for first, last in self.ranges(values, before):
             within = {**values, "first": first, "last": min(last, before - 1)}
             rows = read.page.rows(**within, skip=skip, size=size - len(found))
             if skip:
@@ -129,7 +134,7 @@ class _Scoped:
                 break
         return found
 
-    def _ranges(self, values: dict[str, int], before: int) -> Iterator[tuple[int, int]]:
+    def ranges(self, values: dict[str, int], before: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of ids below `before` that devices are in, downwards."""
         low = high = -1
         total = 0

@@ -18,6 +18,7 @@ from nameplate.store.rows import insert_new
 from nameplate.store.schema import block, device
 from nameplate.store.tallies import check_room, count_in
 
+SECRET_OWNER: Final = "device:{}:secret"
 COLUMNS: Final = (
     "id",
     "product_id",
@@ -67,7 +68,7 @@ class Device:
 
 def secret_owner(device_id: int) -> str:
     """Return what an imported secret is sealed for."""
-    return f"device:{device_id}:secret"
+    return SECRET_OWNER.format(device_id)
 
 
 def _is(chosen: Device) -> tuple[ColumnElement[bool], ...]:
@@ -106,6 +107,10 @@ class Devices:
         self._find_name = database.prepare(by_name)
         page = every.where(device.c.id >= bindparam("first"), device.c.id <= bindparam("last")).order_by(device.c.id)
         self._page = database.prepare(page.limit(bindparam("size")).offset(bindparam("skip")))
+        after = every.where(
+            device.c.id > bindparam("after"), device.c.id.between(bindparam("first"), bindparam("last"))
+        )
+        self._after = database.prepare(after.order_by(device.c.id).limit(bindparam("size")))
 
     def mint_id(self, product_id: int) -> int:
         """Return the id of a device that is registered by itself, from a block this process has for its product."""
@@ -209,3 +214,7 @@ class Devices:
     def page(self, first: int, last: int, skip: int, size: int) -> list[Device]:
         """Return up to `size` devices with ids from `first` to `last`, in order, after the first `skip`."""
         return [Device(*row) for row in self._page.rows(first=first, last=last, skip=skip, size=size)]
+
+    def after(self, first: int, last: int, after: int, size: int) -> list[Device]:
+        """Return up to `size` devices with ids from `first` to `last` and above `after`, in order."""
+        return [Device(*row) for row in self._after.rows(first=first, last=last, after=after, size=size)]

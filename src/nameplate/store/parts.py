@@ -34,7 +34,8 @@ _HOLD: Final = part.update().where(_ARE_THESE).values(owner=bindparam("owner"), 
 _READ: Final = (
     select(*(part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")))
     .add_columns(product.c.auth_type)
-    .add_columns(*(part_names.c[name] for name in ("names", "nicknames", "sns", "secrets")))
+    .add_columns(*(part_names.c[name] for name in ("names", "nicknames", "sns", "secrets", "sealed", "tags", "lines")))
+    .add_columns(part.c.outcomes)
     .select_from(part)
     .join(product, product.c.id == part.c.product_id)
     .outerjoin(part_names)
@@ -81,7 +82,8 @@ class Turns:
 class Claim:
     """A worker's hold on one part for one step.
 
-    `names`, `nicknames` and `sns` are JSON arrays, `secrets` a sealed one; `owner` is the fence.
+    `names`, `nicknames` and `sns` are JSON arrays, `secrets` a sealed one; `owner` is the fence. Rows of a file have
+    `lines` instead of `secrets`, perhaps secrets that are `sealed` for their devices, and `outcomes` (see `file_parts`).
     """
 
     owner: str
@@ -95,6 +97,15 @@ class Claim:
     nicknames: str | None
     sns: str | None
     secrets: bytes | None
+    sealed: bytes | None = None
+    tags: str | None = None
+    lines: bytes | None = None
+    outcomes: bytes | None = None
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether its rows come from a file."""
+        return self.lines is not None
 
 
 class Parts:
@@ -149,15 +160,14 @@ class Parts:
         with self._database.transaction(durable=False) as connection:
             return sum(connection.execute(_EXTEND, _fence(claim) | {"until": until}).rowcount for claim in claims)
 
-    def finish(self, connection: Connection, claim: Claim, refused: Sequence[RefusedRow]) -> State:
+    def finish(self, connection: Connection, claim: Claim, refused: Sequence[RefusedRow], now: int) -> State:
         """Mark a part done, in the transaction that did it, and move its batch on after the last one.
 
         Returns the batch's state. Raises LeaseLostError, so that the transaction is rolled back, if the claim was lost.
         """
-        if connection.execute(_FINISH, _fence(claim)).rowcount != 1:
-            raise LeaseLostError(claim.batch_id)
+        finish_claim(connection, claim)
         if claim.step is Step.CREATE and claim.names is not None:
-            connection.execute(_FORGET_NAMES, {"of_batch": claim.batch_id, "at": claim.first})
+            forget_names(connection, claim)
         _add_refusals(connection, claim, refused)
         running = RUNNING[claim.step]
         passed = {"of_batch": claim.batch_id, "running": running, "rows": claim.rows, "bad": len(refused)}
@@ -165,8 +175,22 @@ class Parts:
         if done < total:
             return running
         ended = outcome(claim.step, failed)
-        move(connection, claim.batch_id, running, ended)
+        move(connection, claim.batch_id, running, ended, now)
         return ended
+
+
+def finish_claim(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa: ANN401 (columns of any type)
+    """Mark a part done, and set columns of it.
+
+    Raises LeaseLostError if the claim was lost.
+    """
+    if connection.execute(_FINISH, {**_fence(claim), **values}).rowcount != 1:
+        raise LeaseLostError(claim.batch_id)
+
+
+def forget_names(connection: Connection, claim: Claim) -> None:
+    """Delete the names that were sent."""
+    connection.execute(_FORGET_NAMES, {"of_batch": claim.batch_id, "at": claim.first})
 
 
 def _next(column: ColumnElement[int], is_waiting: ColumnElement[bool]) -> Select[Any]:

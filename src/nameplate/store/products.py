@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from nameplate.domain.batch import STEPS
 from nameplate.domain.secrets import DeviceSecrets, MasterKey
 from nameplate.errors import PRODUCT_IN_USE, PRODUCT_NOT_FOUND, TOO_MANY_PRODUCTS
+from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
 from nameplate.store.schema import account, batch, block, device, product, topic_rule
@@ -90,18 +91,31 @@ class Products:
         )
         page = every.where(own).order_by(product.c.id.desc()).limit(bindparam("size")).offset(bindparam("skip"))
         self._page = database.prepare(page)
+        older = every.where(
+            product.c.account_id == bindparam("account_id"),
+            product.c.deleted_at.is_(None),
+            product.c.id < bindparam("before"),
+        )
+        self._before = database.prepare(older.order_by(product.c.id.desc()).limit(bindparam("size")))
         self._total = database.prepare(select(func.count()).select_from(product).where(own))
 
-    def add(self, new: Product, most: int | None = None) -> bool:
-        """Add a product; False if its account has one of this name.
+    def add(self, new: Product, most: int | None = None, token: ClientToken | None = None) -> int | None:
+        """Add a product and return its id, or that of the product that the same token made.
 
-        Raises TOO_MANY_PRODUCTS if the account has `most` already.
+        None if its account has one of this name. Raises TOO_MANY_PRODUCTS if the account has `most` already.
         """
         values: dict[str, Any] = {field.name: getattr(new, field.name) for field in fields(new)}
         with self._database.transaction() as connection:
+            earlier = redeem(connection, token, new.id, new.created_at)
+            if earlier is not None:
+                return earlier
             if most is not None and _count_own(connection, new.account_id) >= most:
                 raise TOO_MANY_PRODUCTS(most=most)
-            return insert_new(connection, product, values)
+            if not insert_new(connection, product, values):
+                # The token has made nothing.
+                connection.rollback()
+                return None
+        return new.id
 
     def update(self, product_id: int, name: str, description: str | None) -> bool:
         """Rename a product, and describe it anew unless `description` is None; False if the name is taken.
@@ -141,6 +155,10 @@ class Products:
         """Return up to `size` of an account's products, newest first, after the first `skip`."""
         rows = self._page.rows(account_id=account_id, commodity=commodity or "", skip=skip, size=size)
         return [Product(*row) for row in rows]
+
+    def before(self, account_id: int, before: int, size: int) -> list[Product]:
+        """Return up to `size` of an account's products with ids below `before`, newest first."""
+        return [Product(*row) for row in self._before.rows(account_id=account_id, before=before, size=size)]
 
     def count(self, account_id: int, commodity: str | None) -> int:
         """Return how many products an account has."""

@@ -1,19 +1,23 @@
 """Everything that is sealed, sealed again under another master key."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, Connection, Select, Table, and_, bindparam, or_, select
 
-from nameplate.domain.secrets import MasterKey
+from nameplate.domain.device import first_id
+from nameplate.domain.secrets import MasterKey, pack, unpack
 from nameplate.store.batches import part_owner
 from nameplate.store.certificates import key_owner
 from nameplate.store.database import Database
 from nameplate.store.devices import secret_owner
 from nameplate.store.installation import PREVIOUS_MASTER_KEY
-from nameplate.store.schema import access_key, certificate, device, installation, part_names, product
+from nameplate.store.schema import access_key, certificate, device, installation, part_names, product, upload, webhook
+from nameplate.store.uploads import key_owner as key_of_upload
 
 _ROWS_AT_ONCE: Final = 10_000
+_PARTS_AT_ONCE: Final = 20
 
 
 class _Sealed(NamedTuple):
@@ -25,6 +29,20 @@ class _Sealed(NamedTuple):
     named_by: Column[Any] | None = None
     """What the owner is made of, if it is not the row's key."""
 
+    rows_at_once: int = _ROWS_AT_ONCE
+    again: Callable[..., bytes] | None = None
+    """Seals a value that is many, given its row's key; it is asked instead of `owner`."""
+
+
+def _pack_again(old: MasterKey, new: MasterKey, packed: bytes, batch_id: int, first: int) -> bytes:
+    """Seal each of a file's secrets again, for the device that it is for."""
+    return pack(
+        [
+            value and new.seal(old.open_once(value, owner), owner)
+            for value, owner in zip(unpack(packed), map(secret_owner, count(first_id(batch_id) + first)), strict=False)
+        ]
+    )
+
 
 _SEALED: Final = (
     _Sealed(installation, installation.c.sealed, str),
@@ -34,7 +52,10 @@ _SEALED: Final = (
     _Sealed(product, product.c.material, "product:{}:material".format, product.c.key),
     _Sealed(device, device.c.secret, secret_owner),
     _Sealed(certificate, certificate.c.private_key, key_owner),
-    _Sealed(part_names, part_names.c.secrets, part_owner),
+    _Sealed(webhook, webhook.c.secret, "webhook:{}:secret".format),
+    _Sealed(part_names, part_names.c.secrets, part_owner, rows_at_once=_PARTS_AT_ONCE),
+    _Sealed(part_names, part_names.c.sealed, part_owner, rows_at_once=_PARTS_AT_ONCE, again=_pack_again),
+    _Sealed(upload, upload.c.key, key_of_upload),
 )
 
 
@@ -62,7 +83,7 @@ def _slices(connection: Connection, sealed: _Sealed) -> Iterator[list[tuple[Any,
     named_by = [] if sealed.named_by is None else [sealed.named_by]
     # A deleted product's are empty.
     found = select(*keys, sealed.column, *named_by).where(sealed.column.is_not(None), sealed.column != b"")
-    found = found.order_by(*keys).limit(_ROWS_AT_ONCE)
+    found = found.order_by(*keys).limit(sealed.rows_at_once)
     rows = [tuple(row) for row in connection.execute(found)]
     while rows:
         yield rows
@@ -88,6 +109,9 @@ def _seal_again(
     for row in rows:
         key, before = row[: len(keys)], row[len(keys)]
         owner = sealed.owner(*(key if sealed.named_by is None else row[len(keys) + 1 :]))
-        after = new.seal(old.open(before, owner), owner)
+        if sealed.again is not None:
+            after = sealed.again(old, new, before, *key)
+        else:
+            after = new.seal(old.open(before, owner), owner)
         changes.append({**{f"key_{place}": part for place, part in enumerate(key)}, "before": before, "after": after})
     connection.execute(update, changes)

@@ -1,10 +1,12 @@
 """Rows that may be there already."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+_Value = TypeVar("_Value")
 
 _INSERTS: Final[dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]]] = {
     "sqlite": sqlite.insert,
@@ -26,3 +28,8 @@ def replace_rows(connection: Connection, table: Table, rows: Sequence[Mapping[st
     insert = _INSERTS[connection.dialect.name](table)
     others = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
     connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=others), rows)
+
+
+def in_slices(values: Sequence[_Value], size: int = 1_000) -> Iterator[Sequence[_Value]]:
+    """Cut values into as many as a statement takes at once."""
+    return (values[start : start + size] for start in range(0, len(values), size))

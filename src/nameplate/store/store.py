@@ -18,6 +18,7 @@ from nameplate.store.client_tokens import ClientTokens
 from nameplate.store.connections import ConnectionTable
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database, UnusableDatabaseError
+from nameplate.store.deliveries import Deliveries
 from nameplate.store.device_access import DeviceAccess
 from nameplate.store.device_lists import DeviceLists
 from nameplate.store.device_tokens import DeviceTokens
@@ -25,14 +26,21 @@ from nameplate.store.devices import Devices
 from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
 from nameplate.store.engines.postgresql_nonces import PostgresNonces
 from nameplate.store.engines.sqlite_nonces import SqliteNonces
+from nameplate.store.exports import Exports
+from nameplate.store.file_batches import FileBatches
+from nameplate.store.findings import Findings
 from nameplate.store.groups import Groups
 from nameplate.store.installation import Installation
 from nameplate.store.migrations import Standing, head, standing, upgrade
 from nameplate.store.nonces import Nonces
 from nameplate.store.parts import Parts
+from nameplate.store.pieces import Pieces
+from nameplate.store.plan import Plans
 from nameplate.store.products import Products
 from nameplate.store.tags import Tags
 from nameplate.store.tallies import Tallies
+from nameplate.store.uploads import Uploads
+from nameplate.store.webhooks import Webhooks
 from nameplate.store.workers import Workers
 
 _NONCES: Final = "nonces.db"
@@ -43,7 +51,7 @@ _SKIPPED: Final = 1_000_000
 class Store:
     """Everything a registry keeps, by noun."""
 
-    def __init__(self, url: str, data_dir: Path) -> None:
+    def __init__(self, url: str, data_dir: Path) -> None:  # noqa: PLR0915 (a noun each)
         """Open the database at `url`, whose schema is brought up to date if it is embedded.
 
         On SQLite the nonces are in a file in `data_dir`. Raises UnusableDatabaseError.
@@ -73,7 +81,15 @@ class Store:
         self.client_tokens = ClientTokens(self.database)
         self.batches = Batches(self.database)
         self.parts = Parts(self.database)
+        self.uploads = Uploads(self.database)
+        self.pieces = Pieces(self.database)
+        self.file_batches = FileBatches(self.database)
+        self.findings = Findings(self.database)
+        self.plans = Plans(self.database)
         self.workers = Workers(self.database)
+        self.exports = Exports(self.database)
+        self.webhooks = Webhooks(self.database)
+        self.deliveries = Deliveries(self.database)
         self._schema = self.database.prepare(
             select(literal_column("version_num")).select_from(table("alembic_version"))
         )

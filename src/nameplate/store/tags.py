@@ -37,10 +37,20 @@ class Tags:
         queries = [_tagged(count) for count in range(1, TAGS_PER_QUERY + 1)]
         self._counts = [database.prepare(select(func.count()).select_from(query.subquery())) for query in queries]
         self._pages = [database.prepare(_page(query)) for query in queries]
+        between = select(tag.c.device_id, tag.c.key, tag.c.value)
+        between = between.where(tag.c.device_id >= bindparam("first"), tag.c.device_id <= bindparam("last"))
+        self._between = database.prepare(between.order_by(tag.c.device_id, tag.c.key))
 
     def of(self, device_id: int) -> dict[str, str]:
         """Return a device's tags, in the order of their keys."""
         return dict(self._of_device.rows(device_id=device_id))
+
+    def between(self, first: int, last: int) -> dict[int, dict[str, str]]:
+        """Return the tags of the devices with ids from `first` to `last` that have some."""
+        found: dict[int, dict[str, str]] = {}
+        for device_id, key, value in self._between.rows(first=first, last=last):
+            found.setdefault(device_id, {})[key] = value
+        return found
 
     def save(self, account_id: int, device_id: int, product_id: int, name: str, tags: Mapping[str, str]) -> bool:
         """Add tags to a device or give them other values; False if the device is gone.

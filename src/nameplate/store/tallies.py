@@ -56,10 +56,28 @@ def check_room(connection: Connection, product_id: int, more: int, most: int | N
     """
     if most is None:
         return
-    connection.execute(_HOLD, {"product_id": product_id})
-    promised = int(connection.execute(_PROMISED, {"product_id": product_id}).scalar_one())
+    promised = _promised(connection, product_id)
     if promised > most:
         raise TOO_MANY_DEVICES(most=most, there=promised - more, more=more)
+
+
+def require_room(connection: Connection, product_id: int, more: int, most: int | None) -> None:
+    """Refuse to promise `more` devices of a product that has at most `most`: TOO_MANY_DEVICES."""
+    if not has_room(connection, product_id, more, most):
+        raise TOO_MANY_DEVICES(most=most, there=_promised(connection, product_id), more=more)
+
+
+def has_room(connection: Connection, product_id: int, more: int, most: int | None) -> bool:
+    """Whether a transaction may promise `more` devices of a product that has at most `most`.
+
+    Until it ends nobody else is let past this.
+    """
+    return most is None or _promised(connection, product_id) + more <= most
+
+
+def _promised(connection: Connection, product_id: int) -> int:
+    connection.execute(_HOLD, {"product_id": product_id})
+    return int(connection.execute(_PROMISED, {"product_id": product_id}).scalar_one())
 
 
 class Tallies:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from struct import Struct
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, Protocol, TypeVar
 
 import orjson
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from nameplate.store.database import Bulk, NewDevices, missing
+from nameplate.store.database import Bulk, Existing, NewDevices, missing
 
 _COLUMNS: Final = "id, product_id, created_at, name, nickname"
 _IMPORTED: Final = f"{_COLUMNS}, sn, secret"
@@ -37,6 +37,14 @@ CROSS JOIN LATERAL (
 ) AS found
 """
 
+_NAMED: Final[LiteralString] = """
+SELECT found.* FROM string_to_table(%s, E'\\n') AS sought (name)
+CROSS JOIN LATERAL (
+    SELECT id, name, nickname, sn, secret, generation FROM device
+    WHERE device.product_id = %s AND device.name = sought.name COLLATE "C" LIMIT 1
+) AS found
+"""
+
 # One row of a binary COPY but for the name itself and the nickname: how many columns there are, and each one's length
 # before it. Packed by hand it costs half of what the driver's row by row does.
 _ROW: Final = Struct(">hiqiiiqi")
@@ -45,7 +53,14 @@ _TAIL: Final = b"\xff\xff"
 _ROWS_AT_ONCE: Final = 1_000
 _NULL: Final = b"\xff\xff\xff\xff"
 
-Run = Callable[[Callable[[psycopg.Connection[Any]], set[str]]], set[str]]
+_Found = TypeVar("_Found")
+
+
+class Run(Protocol):
+    """Runs a query on the thread's own connection."""
+
+    def __call__(self, query: Callable[[psycopg.Connection[Any]], _Found]) -> _Found:
+        """Return what it returns."""
 
 
 class PostgresBulk(Bulk):
@@ -60,7 +75,7 @@ class PostgresBulk(Bulk):
         """Create the devices of every part."""
         # One lock on a product; a foreign key would be looked up row by row, at more than the rows themselves cost.
         self.hold_products(connection, {part.product_id for part in parts})
-        columns = _COLUMNS if all(part.secrets is None for part in parts) else _IMPORTED
+        columns = _COLUMNS if all(part.secrets is None and part.sns is None for part in parts) else _IMPORTED
         try:
             with connection.begin_nested():
                 _copy(connection, _COPY.format(table="device", columns=columns), _rows(parts, now, columns))
@@ -80,6 +95,11 @@ class PostgresBulk(Bulk):
     def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
         return self._names(_TAKEN, ("\n".join(ordered), product_id))
 
+    def _named(self, product_id: int, ordered: Sequence[str]) -> list[Existing]:
+        values = ("\n".join(ordered), product_id)
+        rows = self._run(lambda connection: connection.execute(_NAMED, values).fetchall())
+        return [Existing(*row) for row in rows]
+
     def _names(self, query: LiteralString, values: tuple[object, ...]) -> set[str]:
         def look(connection: psycopg.Connection[Any]) -> set[str]:
             with connection.transaction():
@@ -98,7 +118,7 @@ def _rows(parts: Sequence[NewDevices], now: int, columns: str) -> Iterator[bytes
         for part in group:
             names += map(str.encode, orjson.loads(part.names))
             rest += _rest(part) if columns == _COLUMNS else map(bytes.__add__, _rest(part), _imported(part))
-            ids += range(part.first_id, part.first_id + part.rows)
+            ids += part.numbers
         pack, count = _ROW.pack, columns.count(",") + 1
         for row in sorted(range(len(names)), key=names.__getitem__):
             name = names[row]

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 from sqlalchemy import Connection
 
-from nameplate.store.database import Bulk, NewDevices, missing
+from nameplate.store.database import Bulk, Existing, NewDevices, missing
 
 # In the order of names each page of the index is looked for, and written, once and not once per name.
 _CREATE: Final = """
@@ -27,6 +27,10 @@ ON CONFLICT (product_id, name) DO NOTHING
 _NAME: Final = "UPDATE device SET nickname = ? WHERE id = ?"
 _TAKEN: Final = """
 SELECT row.value FROM json_each(?) AS row CROSS JOIN device
+WHERE device.product_id = ? AND device.name = row.value
+"""
+_NAMED: Final = """
+SELECT device.id, device.name, nickname, sn, secret, generation FROM json_each(?) AS row CROSS JOIN device
 WHERE device.product_id = ? AND device.name = row.value
 """
 _BETWEEN: Final = "SELECT name FROM device WHERE product_id = ? AND name BETWEEN ? AND ? LIMIT ?"
@@ -45,9 +49,9 @@ class SqliteBulk(Bulk):
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""
         self.hold_products(connection, {part.product_id for part in parts})
-        plain = [part for part in parts if part.secrets is None]
+        plain = [part for part in parts if part.is_plain]
         created = _create(connection, plain, now) if plain else 0
-        created += sum(_import(connection, part, now) for part in parts if part.secrets is not None)
+        created += sum(_import(connection, part, now) for part in parts if not part.is_plain)
         if created == sum(part.rows for part in parts):
             return [[] for _ in parts]
         return [missing(connection, part) for part in parts]
@@ -58,6 +62,10 @@ class SqliteBulk(Bulk):
     def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
         sent = orjson.dumps(ordered).decode()
         return {name for (name,) in self._reader().execute(_TAKEN, (sent, product_id))}
+
+    def _named(self, product_id: int, ordered: Sequence[str]) -> list[Existing]:
+        sent = orjson.dumps(ordered).decode()
+        return [Existing(*row) for row in self._reader().execute(_NAMED, (sent, product_id))]
 
 
 def _create(connection: Connection, parts: Sequence[NewDevices], now: int) -> int:
@@ -74,7 +82,7 @@ def _import(connection: Connection, part: NewDevices, now: int) -> int:
     nothing = [None] * part.rows
     names = orjson.loads(part.names)
     columns = (names, *(orjson.loads(texts) if texts else nothing for texts in (part.nicknames, part.sns)))
-    rows = zip(range(part.first_id, part.first_id + part.rows), *columns, part.secrets or nothing, strict=True)
+    rows = zip(part.numbers, *columns, part.secrets or nothing, strict=True)
     ordered = sorted(rows, key=itemgetter(1))
     values = [(number, part.product_id, name, now, nick, sn, secret) for number, name, nick, sn, secret in ordered]
     return connection.exec_driver_sql(_IMPORT, values).rowcount

@@ -1,0 +1,197 @@
+"""The process that turns an uploaded file into parts, started by `reader`, to which it tells them piece by piece.
+
+What it is to read it is told on stdin; its pieces go to stdout. The same file is always told in the same pieces, so
+whoever has kept some of them can have the file read again and leave those out. It has no database, and ends with the
+process that has started it, however that ends.
+"""
+
+import os
+import sys
+import threading
+from array import array
+from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from nameplate.domain.device import first_id
+from nameplate.domain.file_batch import MOST_ROWS
+from nameplate.domain.secrets import MasterKey, pack
+from nameplate.files.detection import detect
+from nameplate.files.layout import Layout
+from nameplate.files.reading import read
+from nameplate.files.rows import Finding, Rows
+from nameplate.files.sorting import Sorter
+from nameplate.files.unreadable import UnreadableFileError
+from nameplate.files.vault import Vault
+
+BLOBS: Final = ("names", "lines", "nicknames", "sns", "sealed", "tags")
+"""What follows a piece's header, in this order, if it has it."""
+
+_BEAT_SECONDS: Final = 1.0
+_NICENESS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be read, and how: bytes in hexadecimal.
+
+    `first` is the ordinal of the first row. `secret_owner` has a place for a device's id. With `is_correction` the
+    rows carry the lines that they replace, and `lines` of these are read; `columns` are those of the file that they
+    correct, which they have too unless they have others.
+    """
+
+    path: str
+    key: str
+    name: str
+    layout: Mapping[str, Any]
+    columns: Mapping[str, str] | None
+    batch_id: int
+    first: int
+    rows_per_part: int
+    memory: int
+    directory: str
+    master_key: str
+    secret_owner: str
+    is_correction: bool
+    lines: int
+
+
+class Teller:
+    """Writes what is told: a header, a line of JSON, and the bytes that it announces."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._lock = threading.Lock()
+
+    def tell(self, kind: str, blobs: Mapping[str, bytes] | None = None, **header: object) -> None:
+        """Tell one thing."""
+        sent = [blobs[name] for name in BLOBS if name in blobs] if blobs else []
+        sizes = {name: len(blobs[name]) for name in BLOBS if name in blobs} if blobs else {}
+        with self._lock:
+            self._out.write(orjson.dumps({"kind": kind, "sizes": sizes, **header}) + b"\n")
+            self._out.writelines(sent)
+            self._out.flush()
+
+    def beat(self) -> None:
+        """Say that the reading goes on, until it has ended."""
+        waiting = threading.Event()
+        while not waiting.wait(_BEAT_SECONDS):
+            self.tell("beat")
+
+
+def tell(order: Order, lines: Container[int] | None, teller: Teller) -> None:
+    """Read a file, tell everything that is in it, and how that ended."""
+    try:
+        _tell_file(order, lines, teller)
+    except UnreadableFileError as error:
+        teller.tell("unreadable", problem=str(error))
+    else:
+        teller.tell("end")
+
+
+def _tell_file(order: Order, lines: Container[int] | None, teller: Teller) -> None:
+    vault = Vault(Path(order.path), bytes.fromhex(order.key))
+    layout = _detect(order, vault)
+    teller.tell("layout", layout=layout.as_json())
+    with (
+        TemporaryDirectory(dir=order.directory, prefix=".sorting-") as spill,
+        Sorter(Path(spill), memory=order.memory, is_correction=order.is_correction) as sorter,
+    ):
+        rows_read = 0
+        for rows, findings in read(vault.open, layout, lines=lines, is_correction=order.is_correction):
+            rows_read += len(rows.names) + len({finding.line for finding in findings})
+            _require_room(order, rows_read)
+            sorter.add(rows)
+            teller.tell("piece", rows_read=rows_read, findings=_written(findings))
+        if not rows_read and not order.is_correction:
+            raise UnreadableFileError("The file has no rows.", "Send one with a row for each device.")
+        _tell_parts(order, sorter.ordered(order.rows_per_part), rows_read, teller)
+
+
+def _detect(order: Order, vault: Vault) -> Layout:
+    if order.columns is not None and "columns" not in order.layout:
+        with suppress(UnreadableFileError):
+            return detect(vault.open, order.name, Layout.from_json({**order.layout, "columns": order.columns}))
+    return detect(vault.open, order.name, Layout.from_json(order.layout))
+
+
+def _require_room(order: Order, rows: int) -> None:
+    if order.first + rows > MOST_ROWS:
+        raise UnreadableFileError(f"A batch has room for {MOST_ROWS:,} rows.", "Cut the file into several.")
+
+
+def _tell_parts(order: Order, parts: Iterator[tuple[Rows, list[Finding]]], rows_read: int, teller: Teller) -> None:
+    master = MasterKey(bytes.fromhex(order.master_key))
+    first = order.first
+    later: list[Finding] = []
+    for rows, findings in parts:
+        # When a finding comes depends on chance. Which part it is told with must not: on the names that it is between.
+        last = rows.names[-1] if rows.names else ""
+        known = sorted(later + findings, key=lambda one: (one.value or "", one.line))
+        now = [one for one in known if (one.value or "") < last]
+        later = known[len(now) :]
+        header = {"rows_read": rows_read, "findings": _written(now), "first": first, "rows": len(rows.names)}
+        teller.tell("piece", _blobs(order, rows, first, master) if rows.names else None, **header)
+        first += len(rows.names)
+    if later:
+        teller.tell("piece", rows_read=rows_read, findings=_written(later))
+
+
+def _blobs(order: Order, rows: Rows, first: int, master: MasterKey) -> dict[str, bytes]:
+    lines = array("I", rows.lines)
+    if sys.byteorder == "big":
+        lines.byteswap()
+    blobs = {"names": orjson.dumps(rows.names), "lines": lines.tobytes()}
+    for name, column in (("nicknames", rows.nicknames), ("sns", rows.sns), ("tags", rows.tags)):
+        if column is not None and any(column):
+            blobs[name] = orjson.dumps(column)
+    if rows.secrets is not None and any(rows.secrets):
+        # Here, beside the workers: it costs more than all else that is done to a row.
+        number = first_id(order.batch_id) + first
+        owners = map(order.secret_owner.format, range(number, number + len(rows.secrets)))
+        blobs["sealed"] = pack(master.seal_each(rows.secrets, owners))
+    return blobs
+
+
+def _written(findings: list[Finding]) -> list[list[object]]:
+    """Write findings, each with its place among those of its line."""
+    places: dict[int, count[int]] = {}
+    return [
+        [one.line, next(places.setdefault(one.line, count())), one.column, one.value, one.problem, one.fix]
+        for one in findings
+    ]
+
+
+def write_order(order: Order, lines: Container[int] | None) -> bytes:
+    """Write what is to be read, for stdin."""
+    numbers = array("I", sorted(lines)).tobytes() if isinstance(lines, set) else b""
+    return orjson.dumps(asdict(order)) + b"\n" + numbers
+
+
+def main() -> None:
+    """Read one file."""
+    os.nice(_NICENESS)
+    order = Order(**orjson.loads(sys.stdin.buffer.readline()))
+    numbers = array("I")
+    numbers.frombytes(sys.stdin.buffer.read(order.lines * numbers.itemsize))
+    teller = Teller(sys.stdout.buffer)
+    for target in (_end_with_parent, teller.beat):
+        threading.Thread(target=target, daemon=True).start()
+    tell(order, set(numbers) if order.is_correction else None, teller)
+
+
+def _end_with_parent() -> None:
+    # Nothing comes any more: when this ends, so has the other side. (Past the buffer, which is locked meanwhile.)
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

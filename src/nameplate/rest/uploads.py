@@ -1,0 +1,112 @@
+"""Files on their way in: whole by PUT, or piece by piece by PATCH, as tus 1.0 does it, so that nothing is sent twice.
+
+A piece is written by a thread before the next one is taken off the socket: a client sends as fast as the disk takes it,
+and nothing is held in memory.
+"""
+
+from functools import partial
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from nameplate import file_batches, uploads
+from nameplate.domain.access import Role
+from nameplate.domain.file_batch import Application, Policy, UploadState
+from nameplate.file_batches import Progress
+from nameplate.rest.calls import RestCall
+from nameplate.rest.problems import MEDIA_TYPE
+from nameplate.rest.replies import Reply
+from nameplate.rest.routes import BatchId, Chunks, Header, route
+from nameplate.rest.streams import entered, in_thread
+
+PIECE: Final = "application/offset+octet-stream"
+
+_PIECES: Final = (PIECE, "application/octet-stream", "application/partial-upload")
+
+Offset = Annotated[
+    int, Header("Upload-Offset"), Field(ge=0, lt=2**53, description="How many bytes of the file are there already.")
+]
+ContentType = Annotated[str, Header("Content-Type")]
+Complete = Annotated[
+    str | None,
+    Header("Upload-Complete"),
+    Field(pattern=r"^\?[01]$", description="`?1` if the file ends with this piece; for a file of unknown size."),
+]
+
+
+@route("HEAD", "/v1/batches/{batch_id}/file", role=Role.REGISTRAR)
+def head_file(call: RestCall, batch_id: BatchId) -> Reply[None]:
+    """Say how much of a batch's file is here: Upload-Offset, Upload-Length if it is known, Upload-Complete."""
+    return Reply(None, _headers(call, batch_id))
+
+
+@route("PATCH", "/v1/batches/{batch_id}/file", role=Role.REGISTRAR, status=204, body_type=PIECE)
+async def patch_file(
+    call: RestCall,
+    batch_id: BatchId,
+    upload_offset: Offset,
+    chunks: Chunks,
+    content_type: ContentType,
+    upload_complete: Complete = None,
+) -> Reply[None]:
+    """Append a piece to a batch's file, at Upload-Offset: with another offset than the file's the answer is 409.
+
+    The file is complete when the size that was announced is reached, or with `Upload-Complete: ?1`. Whatever has
+    arrived before a connection breaks is kept; HEAD says how much that is.
+    """
+    if content_type.partition(";")[0].strip().lower() not in _PIECES:
+        raise MEDIA_TYPE(where="Content-Type", sent=content_type[:100], wanted=PIECE)
+    await _receive(call, batch_id, upload_offset, chunks, completes=upload_complete == "?1")
+    return Reply(None, await in_thread(call.site.uploads.pool, lambda: _headers(call, batch_id)))
+
+
+@route("PUT", "/v1/batches/{batch_id}/file", role=Role.REGISTRAR)
+async def put_file(call: RestCall, batch_id: BatchId, chunks: Chunks) -> Progress:
+    """Send a batch's file as a whole; what was there of it is dropped."""
+    await _receive(call, batch_id, None, chunks, completes=True)
+    return await in_thread(call.site.uploads.pool, lambda: file_batches.progress(call, batch_id))
+
+
+@route("PUT", "/v1/batches/{batch_id}/corrections", role=Role.REGISTRAR)
+async def put_corrections(
+    call: RestCall,
+    batch_id: BatchId,
+    chunks: Chunks,
+    name: Annotated[str, Field(min_length=1, max_length=200, description="The file's name.")] = "corrections",
+    policy: Annotated[Policy | None, Field(description="Apply it with this as soon as the plan allows it.")] = None,
+    replace_secrets: bool = False,  # noqa: FBT001, FBT002 (a parameter of the query)
+) -> Progress:
+    """Send corrected rows, in the form of the failed rows: each takes the place of the row of its `Line`."""
+    application = None if policy is None else Application(policy, replace_secrets)
+    pool = call.site.uploads.pool
+    await in_thread(pool, lambda: uploads.correct(call, batch_id, name, application=application))
+    await _receive(call, batch_id, None, chunks, completes=True, corrections=True)
+    return await in_thread(pool, lambda: file_batches.progress(call, batch_id))
+
+
+async def _receive(
+    call: RestCall,
+    batch_id: int,
+    offset: int | None,
+    chunks: Chunks,
+    *,
+    completes: bool,
+    corrections: bool = False,
+) -> None:
+    """Write what arrives."""
+    pool = call.site.uploads.pool
+    async with call.site.uploads.turn(batch_id) as turn:
+        receiving = uploads.receiving(call, batch_id, offset, corrections=corrections)
+        async with entered(pool, receiving) as receiver:
+            async for piece in turn.pieces(chunks):
+                await in_thread(pool, partial(receiver.append, piece))
+            if completes:
+                await in_thread(pool, receiver.complete)
+
+
+def _headers(call: RestCall, batch_id: int) -> dict[str, str]:
+    found = uploads.find(call, batch_id)
+    received = uploads.count_received(call.registry, found)
+    is_complete = found.state is not UploadState.RECEIVING
+    headers = {"upload-offset": str(received), "upload-complete": "?1" if is_complete else "?0"}
+    return headers if found.size is None else {**headers, "upload-length": str(found.size)}

@@ -24,14 +24,20 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         f"ProductKey,DeviceName,DeviceSecret,IotId\r\na1B2c3D4e5F,sn-0001,{_SECRET},Xy1\r\na1B2c3D4e5F,sn-0002,,Xy2\r\n",
     ),
     # As a Chinese Excel saves CSV.
-    "excel-chinese.csv": ("gbk", "设备名称（必填）,备注名称,标签：房间,序列号\r\nsn-0001,客厅灯,,S1\r\nsn-0002,厨房灯,,S2\r\n"),
+    "excel-chinese.csv": (
+        "gbk",
+        "设备名称（必填）,备注名称,标签：房间,序列号\r\nsn-0001,客厅灯,,S1\r\nsn-0002,厨房灯,,S2\r\n",
+    ),
     "excel-chinese-tags.csv": ("gbk", "设备名称,备注名称,标签:room\r\nsn-0001,客厅灯,一楼\r\nsn-0002,厨房灯,\r\n"),
     # As Excel saves "Unicode text".
     "excel-unicode-text.txt": ("utf-16", "Device Name\tNickname\r\nsn-0001\t客厅灯\r\n"),
     "excel-europe.csv": ("utf-8", "sep=;\r\nDeviceName;Nickname\r\nsn-0001;lamp_1\r\nsn-0002;lamp_2\r\n"),
     "title-above.txt": ("utf-8", "Devices of line 4|\n|\ndevice_name|S/N\nsn-0001|A1\nsn-0002|A2\n"),
     "old-mac.csv": ("ascii", "DeviceName,Sn\rsn-0001,A1\rsn-0002,A2\r"),
-    "line-breaks.csv": ("utf-8", 'DeviceName,Comment,Sn\nsn-0001,"first\nsecond",A1\nsn-0002,"a ""b""\r\nc",A2\nsn-0003,,A3\n'),
+    "line-breaks.csv": (
+        "utf-8",
+        'DeviceName,Comment,Sn\nsn-0001,"first\nsecond",A1\nsn-0002,"a ""b""\r\nc",A2\nsn-0003,,A3\n',
+    ),
     "open-quote.csv": ("utf-8", 'DeviceName,Comment\nsn-0001,"open\nsn-0002,x\nsn-0003,"5"" tube"\nsn-0004,5" tube\n'),
     "open-quote-in-name.csv": ("utf-8", 'DeviceName,Sn\n"sn-0001,A1\nsn-0002,A2"\nsn-0003,A3\n'),
     "open-quote-at-end.csv": ("utf-8", 'DeviceName,Sn\nsn-0001,A1\nsn-0002,"A2\n'),
@@ -40,7 +46,10 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "pandas.csv": ("utf-8", ",DeviceName,Sn\n0,100001.0,A1\n1,100002.0,\n2,sn-0003,A3\n"),
     "ragged.csv": ("utf-8", "DeviceName,Sn\nsn-0001,A1,,\nsn-0002\nsn-0003,A3,x\n,\n\nsn-0004,A4\n"),
     "single-quotes.csv": ("utf-8", "'DeviceName','Sn'\n'sn-0001','A1'\n"),
-    "tags.csv": ("utf-8", 'DeviceName,Tags\nsn-0001,room=1;floor=2\nsn-0002,"{""room"": 1}"\nsn-0003,room\nsn-0004,a b=1\n'),
+    "tags.csv": (
+        "utf-8",
+        'DeviceName,Tags\nsn-0001,room=1;floor=2\nsn-0002,"{""room"": 1}"\nsn-0003,room\nsn-0004,a b=1\n',
+    ),
     "apostrophes.csv": ("utf-8", "DeviceName,Sn\n'-sn-0001,A1\n'@sn-0002,A2\n'sn-0003,A3\n"),
     "nul.csv": ("ascii", "DeviceName,Sn\nsn-0001,A1\nsn-\x0002,A2\n"),
     "two-headers.csv": ("utf-8", "DeviceName,设备名称\nsn-0001,sn-0001\n"),
@@ -64,7 +73,10 @@ def make() -> None:
     for name, (encoding, text) in _TEXTS.items():
         _write(name, text.encode(encoding))
     _write("big-endian.csv", b"\xfe\xff" + "DeviceName,Sn\nsn-0001,A1\n".encode("utf-16-be"))
-    _write("broken-utf-8.csv", "DeviceName,Nickname\nsn-0001,客厅灯\nsn-0002,厨房灯\n".encode().replace("厨".encode(), b"\xe5\x8e"))
+    _write(
+        "broken-utf-8.csv",
+        "DeviceName,Nickname\nsn-0001,客厅灯\nsn-0002,厨房灯\n".encode().replace("厨".encode(), b"\xe5\x8e"),
+    )
     plain = b"DeviceName\nsn-0001\nsn-0002\n"
     _write("packed.csv.gz", gzip.compress(plain, mtime=0))
     _write("packed.csv.zst", zstandard.compress(plain))

@@ -100,6 +100,8 @@ def _file(bad: dict[int, dict[str, str]], count: int) -> str:
     for line in range(2, count + 2):
         cells = dict(zip(HEADER.strip().split(","), GOOD, strict=True)) | {"DeviceName": GOOD[0].format(line)}
         cells |= bad.get(line, {})
-        quoted = (f'"{cell.replace(chr(34), chr(34) * 2)}"' if set(cell) & set(',"') else cell for cell in cells.values())
+        quoted = (
+            f'"{cell.replace(chr(34), chr(34) * 2)}"' if set(cell) & set(',"') else cell for cell in cells.values()
+        )
         lines.append(",".join(quoted) + "\r\n")
     return "".join(lines)

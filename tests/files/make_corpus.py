@@ -17,6 +17,13 @@ from openpyxl.cell.text import InlineFont
 CORPUS: Final = Path(__file__).parent / "corpus"
 _SECRET: Final = "0123456789abcdef0123456789abcdef"
 
+_LINES: Final = """{"DeviceName": "sn-0001", "Tags": {"room": 1}, "x": [1]}
+
+{"DeviceName": 12345}
+{"DeviceName": "sn-0003"
+["sn-0004"]
+{"DeviceName": "sn-0005", "Tags": null}
+"""
 _TEXTS: Final[dict[str, tuple[str, str]]] = {
     # As the vendor's console gives the devices of a batch.
     "vendor-console.csv": (
@@ -56,11 +63,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "unknown-headers.csv": ("utf-8", "MAC,Colour\nsn-0001,red\n"),
     "no-mark.csv": ("utf-16-le", "DeviceName,Sn\nsn-0001,A1\n"),
     "french.csv": ("latin-1", "DeviceName,Nickname\n" + "sn-0001,Été à Paris\n" * 5),
-    "lines.jsonl": (
-        "utf-8",
-        '{"DeviceName": "sn-0001", "Tags": {"room": 1}, "x": [1]}\n\n{"DeviceName": 12345}\n{"DeviceName": "sn-0003"\n'
-        '["sn-0004"]\n{"DeviceName": "sn-0005", "Tags": null}\n',
-    ),
+    "lines.jsonl": ("utf-8", _LINES),
     "array.json": ("utf-8", '[{"DeviceName": "sn-0001"}]'),
     "empty.csv": ("utf-8", "\r\n\r\n"),
     "page.csv": ("utf-8", "<html><body>Please log in.</body></html>"),
@@ -87,6 +90,14 @@ def make() -> None:
 
 
 def _workbooks() -> None:
+    _damaged_workbook()
+    _hidden_sheet()
+    _entities()
+    with zipfile.ZipFile(CORPUS / "archive.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("devices.csv"), "DeviceName\nsn-0001\n")
+
+
+def _damaged_workbook() -> None:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
@@ -101,16 +112,22 @@ def _workbooks() -> None:
     sheet["B13"] = CellRichText("sn-", TextBlock(InlineFont(b=True), "0013"))
     sheet["B14"] = "sn-0014"
     sheet["D4"] = "a note where no column is"
-    _save("workbook.xlsx", book)
-    hidden = openpyxl.Workbook()
-    assert hidden.active is not None
-    hidden.active.title = "Lists"
-    hidden.active.sheet_state = "hidden"
-    hidden.active.append(["DeviceName"])
-    shown = hidden.create_sheet("Devices")
+    book.save(CORPUS / "workbook.xlsx")
+
+
+def _hidden_sheet() -> None:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.title = "Lists"
+    book.active.sheet_state = "hidden"
+    book.active.append(["DeviceName"])
+    shown = book.create_sheet("Devices")
     shown.append(["Device Name", "Tag: room"])
     shown.append(["sn-0001", 12])
-    _save("hidden-sheet.xlsx", hidden)
+    book.save(CORPUS / "hidden-sheet.xlsx")
+
+
+def _entities() -> None:
     source = io.BytesIO((CORPUS / "hidden-sheet.xlsx").read_bytes())
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(CORPUS / "entities.xlsx", "w") as new:
         for part in old.infolist():
@@ -118,8 +135,6 @@ def _workbooks() -> None:
             if part.filename.endswith("sheet2.xml"):
                 data = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + data
             new.writestr(zipfile.ZipInfo(part.filename), data)
-    with zipfile.ZipFile(CORPUS / "archive.zip", "w") as archive:
-        archive.writestr(zipfile.ZipInfo("devices.csv"), "DeviceName\nsn-0001\n")
 
 
 def _parquet() -> None:
@@ -127,10 +142,6 @@ def _parquet() -> None:
     names = pa.array(["sn-0001", "sn 0002"]).dictionary_encode()
     pq.write_table(pa.table({"device_name": names, "tags": tags, "made": pa.array([1, 2])}), CORPUS / "table.parquet")
     pq.write_table(pa.table({"DeviceName": pa.array([10001, 10002])}), CORPUS / "numbers.parquet")
-
-
-def _save(name: str, book: openpyxl.Workbook) -> None:
-    book.save(CORPUS / name)
 
 
 def _write(name: str, data: bytes) -> None:

@@ -3,6 +3,7 @@ import pytest
 from nameplate.files.detection import detect
 from nameplate.files.layout import Layout
 from nameplate.files.reading import read
+from nameplate.files.writing import csv_text
 from tests.support.lists import collected, opener, places, read_all
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -100,8 +101,5 @@ def _file(bad: dict[int, dict[str, str]], count: int) -> str:
     for line in range(2, count + 2):
         cells = dict(zip(HEADER.strip().split(","), GOOD, strict=True)) | {"DeviceName": GOOD[0].format(line)}
         cells |= bad.get(line, {})
-        quoted = (
-            f'"{cell.replace(chr(34), chr(34) * 2)}"' if set(cell) & set(',"') else cell for cell in cells.values()
-        )
-        lines.append(",".join(quoted) + "\r\n")
+        lines.append(csv_text([cells.values()]))
     return "".join(lines)

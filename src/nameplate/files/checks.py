@@ -13,11 +13,9 @@ from nameplate.domain.imports import is_imported_nickname, is_secret, is_sn
 from nameplate.domain.names import all_device_names, is_device_name, is_nickname
 from nameplate.files.columns import DEVICE_NAME, DEVICE_SECRET, NICKNAME, SN
 from nameplate.files.damage import WHOLE_FLOAT, explain
-from nameplate.files.rows import VALUE_LENGTH, Block, Finding, Problem, Rows
+from nameplate.files.formulas import undefused
+from nameplate.files.rows import Block, Finding, Problem, Rows, shown
 from nameplate.files.tags import read_tags
-
-ESCAPED: Final = ("'=", "'+", "'-", "'@", "'\t", "'\r")
-"""How a cell begins that a spreadsheet would else take for a formula; the apostrophe is not part of the value."""
 
 _FLOAT_END: Final = ".0\n"
 _MISSING: Final = Problem("is missing", "Give every device a name.")
@@ -59,8 +57,8 @@ _IMPORTED_NICKNAME: Final = Rule(is_imported_nickname, _pattern(_NARROW + "{1,32
 def check(block: Block, *, is_correction: bool) -> tuple[Rows, list[Finding]]:
     """Return the well-formed rows of a block, and a finding for each cell of the others that is not.
 
-    A value that is allowed but looks like damage (`123.0`) is a finding too, unless somebody has confirmed it by sending
-    it in a correction.
+    A value that is allowed but looks like damage (`123.0`) is a finding too, unless somebody has confirmed it by
+    sending it in a correction.
     """
     problems: dict[tuple[str, int], Problem] = {}
     for column, rule in _rules(block.columns).items():
@@ -105,9 +103,9 @@ def _is_sound(column: str, texts: list[str], rule: Rule, *, is_correction: bool)
 def _problems(column: str, texts: list[str], rule: Rule, *, is_correction: bool) -> dict[tuple[str, int], Problem]:
     """Look at a column cell by cell, taking off apostrophes that were put on for spreadsheets."""
     found = {}
-    for at, text in enumerate(texts):
-        if text.startswith(ESCAPED):
-            texts[at] = text = text[1:]
+    for at, written in enumerate(texts):
+        text = undefused(written)
+        texts[at] = text
         if not text:
             problem = _MISSING if column == DEVICE_NAME else None
         elif not rule.is_allowed(text) or (column == DEVICE_NAME and not is_correction and WHOLE_FLOAT.fullmatch(text)):
@@ -121,5 +119,5 @@ def _problems(column: str, texts: list[str], rule: Rule, *, is_correction: bool)
 
 def _finding(block: Block, column: str, at: int, problem: Problem) -> Finding:
     texts: Sequence[str] = block.columns[column]
-    value = None if column == DEVICE_SECRET else texts[at][:VALUE_LENGTH]
+    value = None if column == DEVICE_SECRET else shown(texts[at])
     return Finding(block.lines[at], column, value, problem.text, problem.fix)

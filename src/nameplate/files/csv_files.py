@@ -4,32 +4,20 @@ import csv
 import io
 import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
 
-from nameplate.files.columns import find_columns, numbers, places
 from nameplate.files.csv_records import CELL_LENGTH, Dialect, Records, Shape, read_records
-from nameplate.files.layout import Layout, Open, UnreadableFileError
+from nameplate.files.heads import HEAD_ROWS, Head, find_head
+from nameplate.files.layout import Layout, Open
 from nameplate.files.rows import ROWS_AT_ONCE, Block, Finding
 from nameplate.files.streams import open_plain
 from nameplate.files.text import text_blocks
-
-_HEAD_ROWS: Final = 20
-"""How many rows may stand above the header: titles, remarks."""
+from nameplate.files.unreadable import LONG_CELL
 
 _SEPARATOR: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The header, the line it ends in (0 if there is none), and the place of each column."""
-
-    headers: Sequence[str]
-    line: int
-    places: Mapping[str, int]
 
 
 def read_blocks(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[Block]:
@@ -38,10 +26,10 @@ def read_blocks(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iter
         yield from _blocks(head, records)
 
 
-def read_cells(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[tuple[int, list[str]]]:
+def read_cells(open_: Open, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Yield every row's line and cells; of a row that is quoted wrongly, the cells that its line has."""
     dialect = dialect_of(layout)
-    for head, records in _read(open_, layout, columns):
+    for head, records in _read(open_, layout, layout.columns or {}):
         broken = ((finding.line, dialect.lenient_cells(finding.value or "")) for finding in records.findings)
         rows = zip(records.lines, records.rows, strict=True)
         yield from (row for row in sorted(chain(rows, broken), key=itemgetter(0)) if row[0] > head.line)
@@ -65,16 +53,14 @@ def head_rows(text: str, dialect: Dialect) -> list[tuple[int, list[str]]]:
     )
     rows = []
     try:
-        for row in islice(reader, 2 * _HEAD_ROWS):
+        for row in islice(reader, 2 * HEAD_ROWS):
             is_separator = reader.line_num == 1 and _SEPARATOR.fullmatch(text[:8].partition("\n")[0].rstrip("\r"))
             if any(row) and not is_separator:
                 rows.append((reader.line_num, row))
     except csv.Error:
         if not rows:
-            raise UnreadableFileError(
-                f"A cell is longer than {CELL_LENGTH:,} characters.", "Is this a CSV file?", line=reader.line_num
-            ) from None
-    return rows[:_HEAD_ROWS]
+            raise LONG_CELL(most=CELL_LENGTH, line=reader.line_num) from None
+    return rows[:HEAD_ROWS]
 
 
 def declared_delimiter(text: str) -> str | None:
@@ -94,20 +80,8 @@ def _read(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[t
 
 
 def _head(text: str, layout: Layout, columns: Mapping[str, str]) -> Head:
-    rows = head_rows(text, dialect_of(layout))
-    if not rows:
-        raise UnreadableFileError("The file is empty.", "Put device names into it.")
-    if (numbered := numbers(columns)) is not None:
-        width = len(rows[0][1])
-        if max(numbered.values(), default=0) >= width:
-            raise UnreadableFileError(f"The file has {width} columns.", "Give smaller numbers.")
-        above = 1 if declared_delimiter(text) else 0
-        return Head([str(number) for number in range(1, width + 1)], above, numbered)
-    for line, row in rows:
-        if (found := places(row, columns)) is not None:
-            return Head([cell.strip() for cell in row], line, found)
-    find_columns(rows[0][1], columns)
-    raise UnreadableFileError("There is no header.", "Give the columns by number, as in DeviceName=1.")
+    above = 1 if declared_delimiter(text) else 0
+    return find_head(head_rows(text, dialect_of(layout)), columns, above)
 
 
 def _blocks(head: Head, records: Records) -> Iterator[Block]:
@@ -162,12 +136,8 @@ def _of_width(width: int, records: Records) -> Records:
 def _miscounted(line: int, cells: int, width: int) -> Finding:
     problem = f"the row has {cells} cells, the header {width}"
     if cells < width:
-        return Finding(
-            line, "", None, problem, "Give every row all cells; leave those empty that have nothing in them."
-        )
-    return Finding(
-        line, "", None, problem, "Quote cells that hold the delimiter, or remove the cells that are too many."
-    )
+        return Finding(line, "", None, problem, "Give every row all cells, empty ones too.")
+    return Finding(line, "", None, problem, "Quote cells that hold the delimiter, or remove those that are too many.")
 
 
 def _encoding(layout: Layout) -> str:

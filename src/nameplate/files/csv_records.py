@@ -10,10 +10,13 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from nameplate.files.layout import UnreadableFileError
-from nameplate.files.rows import VALUE_LENGTH, Finding
+from nameplate.files.rows import Finding, shown
+from nameplate.files.unreadable import LONG_CELL
+
+if TYPE_CHECKING:
+    import _csv
 
 CELL_LENGTH: Final = 131_072
 """The longest cell, in characters: the limit of the csv module."""
@@ -31,7 +34,7 @@ class Dialect:
     delimiter: str
     quote: str
 
-    def reader(self, lines: Iterable[str]) -> "csv._reader":
+    def reader(self, lines: Iterable[str]) -> "_csv.Reader":
         """Return a reader of lines that refuses what is quoted wrongly."""
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
 
@@ -77,12 +80,9 @@ class _Reading:
     def read(self, text: str, *, is_last: bool) -> Records:
         lines = io.StringIO(text, newline="")
         if not self._carried:
-            reader, rows = self._dialect.reader(lines), []
-            try:
-                rows = list(reader)
-            except csv.Error:
-                reader = None
-            if reader is not None and reader.line_num == len(rows):
+            reader = self._dialect.reader(lines)
+            rows = _all(reader)
+            if rows is not None and reader.line_num == len(rows):
                 first, self._line = self._line, self._line + len(rows)
                 return Records(range(first, self._line), rows)
             lines.seek(0)
@@ -119,11 +119,7 @@ class _Reading:
                 begin = after
         except csv.Error as error:
             if "field larger" in str(error) and len(lines[begin]) > CELL_LENGTH:
-                raise UnreadableFileError(
-                    f"A cell is longer than {CELL_LENGTH:,} characters.",
-                    "Is this the right file?",
-                    line=self._line + begin,
-                ) from None
+                raise LONG_CELL(most=CELL_LENGTH, line=self._line + begin) from None
             return begin, True
         return begin, False
 
@@ -150,7 +146,14 @@ class _Reading:
         return Finding(
             self._line + begin,
             column,
-            lines[begin].rstrip("\r\n")[:VALUE_LENGTH],
+            shown(lines[begin].rstrip("\r\n")),
             "a quote is opened and not closed, or closed before the cell ends",
             f"Close it, or write a quote that belongs to the cell twice ({quote}{quote}).",
         )
+
+
+def _all(reader: "_csv.Reader") -> list[list[str]] | None:
+    try:
+        return list(reader)
+    except csv.Error:
+        return None

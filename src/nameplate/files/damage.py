@@ -58,7 +58,7 @@ def explain(text: str, is_allowed: Predicate, rule: str, *, is_secret: bool) -> 
     if refused:
         return Problem(f"has {_listed(refused)}", rule)
     hint = " A spreadsheet may have taken zeros off." if text.isdigit() and len(text) < _MANY else ""
-    return Problem(f"has {len(text)} characters", rule + hint)
+    return Problem(f"has a length of {len(text)}", rule + hint)
 
 
 def _spreadsheet_error(text: str, _is_allowed: Predicate) -> Problem | None:

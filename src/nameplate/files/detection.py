@@ -3,19 +3,26 @@
 Whatever was given is believed; the rest is found in a way that can be told: magic numbers, a byte order mark, a header.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
-from nameplate.domain.names import is_device_name
-from nameplate.files import csv_files
-from nameplate.files.columns import COLUMNS, DEVICE_NAME, column_of, find_columns, is_header, numbers
+from nameplate.files import csv_files, json_lines, parquet_files, xlsx_files
+from nameplate.files.columns import find_columns, recognise
 from nameplate.files.csv_records import Dialect
-from nameplate.files.layout import Format, Layout, Open, UnreadableFileError
+from nameplate.files.heads import detect_columns
+from nameplate.files.layout import NONE, Format, Layout, Open
 from nameplate.files.streams import BLOCK_BYTES, compression_of, open_plain
 from nameplate.files.text import find_encoding, known_encoding, text_blocks
+from nameplate.files.unreadable import (
+    ANOTHER_FORMAT,
+    COMPRESSED_TWICE,
+    EMPTY,
+    JSON_ARRAY,
+    NOT_COMPRESSED_SO,
+    NOT_ONE_CHARACTER,
+)
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _QUOTES: Final = ('"', "'")
@@ -39,7 +46,7 @@ def detect(open_: Open, name: str, given: Layout) -> Layout:
     with open_plain(open_, layout) as stream:
         head = stream.read(BLOCK_BYTES)
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise UnreadableFileError("The file is empty.", "Put device names into it.")
+        raise EMPTY()
     found = replace(layout, format=layout.format or _format_of(head, name))
     return _DETECTORS[found.format or Format.CSV](open_, found)
 
@@ -48,16 +55,14 @@ def _with_compression(open_: Open, given: Layout) -> Layout:
     with open_() as raw:
         found = compression_of(raw.read(4))
     if given.compression not in {None, found}:
-        raise UnreadableFileError(
-            f"The file is not compressed as {given.compression}, but: {found}.", "Leave that away."
-        )
+        raise NOT_COMPRESSED_SO(given=given.compression, found=found)
     return replace(given, compression=found)
 
 
 def _format_of(head: bytes, name: str) -> Format:
     for magic, (what, fix) in _OTHERS.items():
         if head.lstrip()[:8].startswith(magic):
-            raise UnreadableFileError(f"The file is {what}.", fix, byte=0)
+            raise ANOTHER_FORMAT(what=what, fix=fix)
     if head.startswith(b"PK"):
         return Format.XLSX
     if head.startswith(b"PAR1"):
@@ -65,9 +70,7 @@ def _format_of(head: bytes, name: str) -> Format:
     text = head[:64].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     named = {suffix.lower() for suffix in PurePath(name).suffixes}
     if text.startswith(b"[") and named & set(_LINES_NAMED):
-        raise UnreadableFileError(
-            "The file is one JSON array.", "Write one object on each line, without commas between."
-        )
+        raise JSON_ARRAY()
     return Format.JSONL if text.startswith(b"{") else Format.CSV
 
 
@@ -76,15 +79,12 @@ def _detect_csv(open_: Open, layout: Layout) -> Layout:
     with open_plain(open_, layout) as stream:
         text = next(text_blocks(stream, encoding), "")
     dialect = _dialect(text, layout)
-    rows = [row for _, row in csv_files.head_rows(text, dialect)]
-    if not rows:
-        raise UnreadableFileError("The file is empty.", "Put device names into it.")
     return replace(
         layout,
         encoding=encoding,
         delimiter=dialect.delimiter,
         quote=dialect.quote,
-        columns=_columns(rows, layout),
+        columns=detect_columns(csv_files.head_rows(text, dialect), layout.columns),
     )
 
 
@@ -105,7 +105,7 @@ def _dialect(text: str, layout: Layout) -> Dialect:
     for name in ("delimiter", "quote"):
         mark = getattr(layout, name)
         if mark is not None and (len(mark) != 1 or mark in "\r\n\0"):
-            raise UnreadableFileError(f"{mark!r} is not one character.", f"Give one character as the {name}.")
+            raise NOT_ONE_CHARACTER(mark=mark, name=name)
     quote = layout.quote or _quote(text)
     declared = layout.delimiter or csv_files.declared_delimiter(text)
     candidates = [Dialect(delimiter, quote) for delimiter in ([declared] if declared else _DELIMITERS)]
@@ -115,7 +115,7 @@ def _dialect(text: str, layout: Layout) -> Dialect:
 def _score(text: str, dialect: Dialect) -> tuple[int, int]:
     """Return how many columns are recognised in the best row, and how many cells most rows have."""
     rows = [row for _, row in csv_files.head_rows(text, dialect)]
-    recognised = max((sum(column_of(cell) in COLUMNS for cell in row) for row in rows), default=0)
+    recognised = max((sum(recognise(cell) is not None for cell in row) for row in rows), default=0)
     widths = [len(row) for row in rows]
     return recognised, max(set(widths), key=widths.count) if widths else 0
 
@@ -125,35 +125,31 @@ def _quote(text: str) -> str:
     return "'" if first.startswith("'") and first.endswith("'") and '"' not in first else '"'
 
 
-def _columns(rows: Sequence[list[str]], layout: Layout) -> dict[str, str]:
-    """Return the header of each column, found in the first row that looks like a header."""
-    header = next((row for row in rows if is_header(row)), None)
-    if layout.columns:
-        if header is None and (numbered := numbers(layout.columns)) is not None:
-            return _numbered(layout.columns, numbered, len(rows[0]))
-        wanted = set(layout.columns.values())
-        header = header or next((row for row in rows if wanted <= {cell.strip() for cell in row}), rows[0])
-        return find_columns(header, layout.columns)
-    if header is None and _is_bare_list(rows):
-        return {DEVICE_NAME: "1"}
-    return find_columns(header or rows[0], None)
+def _detect_jsonl(open_: Open, layout: Layout) -> Layout:
+    found = replace(layout, encoding=_encoding(open_, layout))
+    return replace(found, columns=find_columns(json_lines.read_headers(open_, found), layout.columns))
 
 
-def _numbered(given: object, numbered: dict[str, int], width: int) -> dict[str, str]:
-    found = {column_of(name): str(place + 1) for name, place in numbered.items()}
-    unknown = [name for name in numbered if column_of(name) is None]
-    if unknown or DEVICE_NAME not in found or max(numbered.values()) >= width:
-        raise UnreadableFileError(
-            f"{given} does not fit a file of {width} columns.", "Give numbers of its columns, one for DeviceName."
-        )
-    return {column: number for column, number in found.items() if column is not None}
+def _detect_xlsx(open_: Open, layout: Layout) -> Layout:
+    _require_plain(layout)
+    rows, sheet = xlsx_files.head_rows(open_, layout.sheet)
+    return replace(layout, sheet=sheet, columns=detect_columns(rows, layout.columns))
 
 
-def _is_bare_list(rows: Sequence[list[str]]) -> bool:
-    """Whether this is a list of names without a header: one column, all names, the first with a digit as names have."""
-    return all(len(row) == 1 and is_device_name(row[0]) for row in rows) and re.search("[0-9]", rows[0][0]) is not None
+def _detect_parquet(open_: Open, layout: Layout) -> Layout:
+    _require_plain(layout)
+    return replace(layout, columns=find_columns(parquet_files.read_schema(open_).names, layout.columns))
+
+
+def _require_plain(layout: Layout) -> None:
+    """Refuse to unpack what has to be read back and forth: it would have to lie somewhere, in the clear."""
+    if layout.compression != NONE:
+        raise COMPRESSED_TWICE(format=layout.format)
 
 
 _DETECTORS: Final[dict[Format, Callable[[Open, Layout], Layout]]] = {
     Format.CSV: _detect_csv,
+    Format.JSONL: _detect_jsonl,
+    Format.XLSX: _detect_xlsx,
+    Format.PARQUET: _detect_parquet,
 }

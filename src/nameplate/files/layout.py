@@ -1,9 +1,11 @@
 """How a file is laid out: its format, and what a reader of that format has to know."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, Self
+
+from nameplate.files.unreadable import NO_COLUMNS, NO_SUCH_MEMBER, NO_SUCH_VALUE, NO_TEXT
 
 Open = Callable[[], BinaryIO]
 """Opens a file from its beginning; a file is read more than once."""
@@ -14,18 +16,6 @@ ZSTD: Final = "zstd"
 COMPRESSIONS: Final = (GZIP, ZSTD, NONE)
 
 _TEXTS: Final = ("compression", "encoding", "delimiter", "quote", "sheet")
-
-
-class UnreadableFileError(Exception):
-    """A file cannot be read as a whole: what is wrong, where, and what to do."""
-
-    def __init__(self, problem: str, fix: str, *, line: int | None = None, byte: int | None = None) -> None:
-        where = f"Line {line}: " if line is not None else f"Byte {byte}: " if byte is not None else ""
-        super().__init__(f"{where}{problem} {fix}")
-        self.problem = problem
-        self.fix = fix
-        self.line = line
-        self.byte = byte
 
 
 class Format(StrEnum):
@@ -41,8 +31,8 @@ class Format(StrEnum):
 class Layout:
     """How a file is to be read; None is to be found out.
 
-    `columns` leads from a column (DeviceName, Nickname, DeviceSecret, Sn, Tags, tag:KEY) to the file's header for it, or
-    to its number, counted from 1, in a file without a header.
+    `columns` leads from a column (DeviceName, Nickname, DeviceSecret, Sn, Tags, tag:KEY) to the file's header for it,
+    or to its number, counted from 1, in a file without a header.
     """
 
     format: Format | None = None
@@ -78,14 +68,13 @@ def _require(name: str, value: object) -> None:
         _require_one_of(name, value, COMPRESSIONS)
     elif name == "columns":
         if not isinstance(value, dict) or not all(isinstance(text, str) for pair in value.items() for text in pair):
-            raise UnreadableFileError("columns is not an object of texts.", 'Give {"DeviceName": "your header", …}.')
+            raise NO_COLUMNS()
     elif name not in _TEXTS:
-        members = ", ".join(Layout.__dataclass_fields__)
-        raise UnreadableFileError(f"A layout has no {name}.", f"Give some of {members}.")
+        raise NO_SUCH_MEMBER(name=name, known=", ".join(Layout.__dataclass_fields__))
     elif not isinstance(value, str):
-        raise UnreadableFileError(f"{name} is not a text.", "Give it in quotes.")
+        raise NO_TEXT(name=name)
 
 
-def _require_one_of(name: str, value: object, known: list[str] | tuple[str, ...]) -> None:
+def _require_one_of(name: str, value: object, known: Sequence[str]) -> None:
     if value not in known:
-        raise UnreadableFileError(f"{value!r} is not a {name}.", f"Give one of {', '.join(known)}.")
+        raise NO_SUCH_VALUE(name=name, value=value, known=", ".join(known))

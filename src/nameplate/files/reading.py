@@ -2,14 +2,15 @@
 
 import re
 from array import array
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Final
 
-from nameplate.files import csv_files
+from nameplate.files import csv_files, json_lines, parquet_files, xlsx_files
 from nameplate.files.checks import check
 from nameplate.files.columns import LINE, line_header
-from nameplate.files.layout import Format, Layout, Open, UnreadableFileError
+from nameplate.files.layout import Format, Layout, Open
 from nameplate.files.rows import Block, Finding, Rows
+from nameplate.files.unreadable import NO_LINE, TOO_MANY_LINES, UNREADABLE_CORRECTION
 
 MOST_LINES: Final = 1 << 28
 """The highest line that a row may begin in."""
@@ -19,9 +20,15 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}(?:\.0)?")
 ReadBlocks = Callable[[Open, Layout, Mapping[str, str]], Iterator[Block]]
 _READERS: Final[dict[Format, ReadBlocks]] = {
     Format.CSV: csv_files.read_blocks,
+    Format.XLSX: xlsx_files.read_blocks,
+    Format.JSONL: json_lines.read_blocks,
+    Format.PARQUET: parquet_files.read_blocks,
 }
-_HEADERS: Final = {
+_HEADERS: Final[dict[Format, Callable[[Open, Layout], Sequence[str]]]] = {
     Format.CSV: lambda open_, layout: csv_files.read_head(open_, layout).headers,
+    Format.XLSX: lambda open_, layout: xlsx_files.read_head(open_, layout).headers,
+    Format.JSONL: json_lines.read_headers,
+    Format.PARQUET: lambda open_, _: parquet_files.read_schema(open_).names,
 }
 
 
@@ -50,23 +57,17 @@ def read(
 
 def _require_lines(block: Block) -> None:
     if block.lines and block.lines[-1] > MOST_LINES:
-        raise UnreadableFileError(f"The file has more than {MOST_LINES:,} lines.", "Cut it into several files.")
+        raise TOO_MANY_LINES(most=MOST_LINES)
 
 
 def _renumbered(block: Block, seen: "_Seen") -> Block:
     """Return a block of a correction with the lines that its rows are to replace."""
     for finding in block.findings:
-        raise UnreadableFileError(
-            f"{finding.problem[:1].upper()}{finding.problem[1:]}.", finding.fix, line=finding.line
-        )
+        raise UNREADABLE_CORRECTION(problem=finding.problem, fix=finding.fix, line=finding.line)
     lines = array("I")
     for at, text in zip(block.lines, block.columns.pop(LINE), strict=True):
         if not _NUMBER.fullmatch(text.strip()) or not seen.add(int(text.strip().removesuffix(".0"))):
-            raise UnreadableFileError(
-                f"{LINE} is {text[:40]!r}, which is no line number or was there before.",
-                f"Leave {LINE} as the file of failed rows has it.",
-                line=at,
-            )
+            raise NO_LINE(text=text[:40], line=at)
         lines.append(int(text.strip().removesuffix(".0")))
     block.lines = lines
     return block

@@ -12,6 +12,11 @@ ROWS_AT_ONCE: Final = 50_000
 _T = TypeVar("_T")
 
 
+def shown(text: str) -> str:
+    """Return a value as a finding shows it: cut, and without NUL, which not every database can store."""
+    return text[:VALUE_LENGTH].replace("\0", "\N{SYMBOL FOR NULL}")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong with one cell, or with a whole row (`column` is empty then).
@@ -51,8 +56,14 @@ class Rows:
     def cut(self, start: int, end: int) -> "Rows":
         """Return the rows from place `start` to before place `end`."""
         part = slice(start, end)
-        others = (None if texts is None else texts[part] for texts in (self.nicknames, self.secrets, self.sns))
-        return Rows(self.lines[part], self.names[part], *others, None if self.tags is None else self.tags[part])
+        return Rows(
+            self.lines[part],
+            self.names[part],
+            _cut(self.nicknames, part),
+            _cut(self.secrets, part),
+            _cut(self.sns, part),
+            _cut(self.tags, part),
+        )
 
     def joined(self, after: "Rows") -> "Rows":
         """Return these rows and others that have the same columns."""
@@ -64,6 +75,10 @@ class Rows:
             _joined(self.sns, after.sns),
             _joined(self.tags, after.tags),
         )
+
+
+def _cut(texts: list[_T] | None, part: slice) -> list[_T] | None:
+    return None if texts is None else texts[part]
 
 
 def _joined(before: list[_T] | None, after: list[_T] | None) -> list[_T] | None:

@@ -129,7 +129,7 @@ class Sorter:
         if "nickname" in self._columns:
             rows.nicknames = batch.column("nickname").to_pylist()
         if "secret" in self._columns:
-            rows.secrets = self._veil.uncover(rows.lines, b"".join(batch.column("secret").to_pylist()))
+            rows.secrets = self._veil.uncover(rows.lines, _data(batch.column("secret")))
         if "sn" in self._columns:
             rows.sns = batch.column("sn").to_pylist()
         if "tags" in self._columns:
@@ -212,3 +212,10 @@ def _lines(batch: pa.RecordBatch) -> "array[int]":
     lines = array("I")
     lines.frombytes(memoryview(column.buffers()[1])[column.offset * lines.itemsize :][: len(column) * lines.itemsize])
     return lines
+
+
+def _data(column: pa.BinaryArray) -> bytes:
+    """Return the values of a column without nulls, one after another."""
+    _, offsets, data = column.buffers()
+    places = memoryview(offsets).cast("i")
+    return bytes(memoryview(data)[places[column.offset] : places[column.offset + len(column)]])

@@ -7,7 +7,8 @@ from typing import BinaryIO, Final, cast
 
 import zstandard
 
-from nameplate.files.layout import GZIP, ZSTD, Layout, Open, UnreadableFileError
+from nameplate.files.layout import GZIP, ZSTD, Layout, Open
+from nameplate.files.unreadable import DAMAGED, TOO_COMPRESSED
 
 BLOCK_BYTES: Final = 1 << 20
 MOST_BYTES: Final = 16 << 30
@@ -35,9 +36,8 @@ def open_plain(open_: Open, layout: Layout) -> BinaryIO:
         return cast("BinaryIO", _Bounded(gzip.GzipFile(fileobj=counted), counted))
     if layout.compression == ZSTD:
         counted = _Counted(raw)
-        reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(
-            counted, read_across_frames=True
-        )
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
+        reader = decompressor.stream_reader(cast("BinaryIO", counted), read_across_frames=True)
         return cast("BinaryIO", _Bounded(reader, counted))
     return raw
 
@@ -77,18 +77,10 @@ class _Bounded(io.RawIOBase):
         try:
             data = self._plain.read(size)
         except _DAMAGED as error:
-            raise UnreadableFileError(
-                f"The compressed data is damaged or ends early ({error}).",
-                "Compress the file again, or upload it again.",
-                byte=self._counted.count,
-            ) from None
+            raise DAMAGED(error=error, byte=self._counted.count) from None
         self._count += len(data)
         if self._count > MOST_BYTES or self._count > _FREE_BYTES + MOST_RATIO * self._counted.count:
-            raise UnreadableFileError(
-                f"The file becomes more than {MOST_RATIO} times longer, or longer than 16 GiB, when it is decompressed.",
-                "Upload it uncompressed, or in pieces.",
-                byte=self._counted.count,
-            )
+            raise TOO_COMPRESSED(ratio=MOST_RATIO, most="16 GiB", byte=self._counted.count)
         return data
 
     def close(self) -> None:

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from nameplate.files.layout import Layout, Open, UnreadableFileError
+from nameplate.files.layout import Layout, Open
 from nameplate.files.streams import BLOCK_BYTES, open_plain
+from nameplate.files.unreadable import LONG_LINE, NO_ENCODING, NUL_BYTES, UNKNOWN_ENCODING
 
 LINE_LENGTH: Final = 1 << 20
 """The longest line, in characters."""
@@ -18,16 +19,16 @@ _UTF_8: Final = "utf-8"
 _GB18030: Final = "gb18030"
 _BOMS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _OTHERS: Final = (
-    "ascii big5 euc-jp euc-kr gb18030 gb2312 gbk iso8859-1 iso8859-2 iso8859-5 iso8859-15 koi8-r shift_jis utf-16 utf-16-be "
-    "utf-16-le utf-8 utf-8-sig cp932 cp949 cp950 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258"
+    "ascii big5 euc-jp euc-kr gb18030 gb2312 gbk iso8859-1 iso8859-2 iso8859-5 iso8859-15 koi8-r shift_jis "
+    "utf-16 utf-16-be utf-16-le utf-8 utf-8-sig cp932 cp949 cp950 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
+    "cp1257 cp1258"
 )
 ENCODINGS: Final = frozenset(codecs.lookup(name).name for name in _OTHERS.split())
 
-_ADVICE: Final = "Save the file as UTF-8, or give its encoding, as in windows-1252, big5 or shift_jis."
 _MULTIBYTE: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _NON_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SAMPLE_BYTES: Final = 4 << 20
-_CHINESE: Final = 0.9
+_CHINESE: Final = 0.7
 
 
 def known_encoding(name: str) -> str:
@@ -37,9 +38,7 @@ def known_encoding(name: str) -> str:
     except (LookupError, ValueError):
         found = ""
     if found not in ENCODINGS:
-        raise UnreadableFileError(
-            f"The encoding {name!r} is not read here.", f"Give one of {', '.join(sorted(ENCODINGS))}."
-        )
+        raise UNKNOWN_ENCODING(name=name, known=", ".join(sorted(ENCODINGS)))
     return _GB18030 if found in {"gbk", "gb2312"} else found
 
 
@@ -55,9 +54,7 @@ def find_encoding(open_: Open, layout: Layout) -> str:
         if head.startswith(mark):
             return name
     if b"\0" in head:
-        raise UnreadableFileError(
-            "The file is UTF-16 or UTF-32 without a mark, or no text.", _ADVICE, byte=head.index(0)
-        )
+        raise NUL_BYTES(byte=head.index(0))
     broken = _first_broken(open_, layout, _UTF_8)
     if broken is None:
         return _UTF_8
@@ -68,7 +65,7 @@ def find_encoding(open_: Open, layout: Layout) -> str:
         return _GB18030
     if _is_sparse(sample):
         return _UTF_8
-    raise UnreadableFileError("The text is neither UTF-8 nor GBK.", _ADVICE, byte=broken)
+    raise NO_ENCODING(byte=broken)
 
 
 def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
@@ -88,11 +85,7 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
             lines += text.count("\n", 0, cut)
         rest = text[cut:]
         if len(rest) > LINE_LENGTH:
-            raise UnreadableFileError(
-                f"A line is longer than {LINE_LENGTH:,} characters.",
-                "Is it a text file with line ends?",
-                line=lines + 1,
-            )
+            raise LONG_LINE(most=LINE_LENGTH, line=lines + 1)
     rest += decoder.decode(b"", final=True)
     if rest:
         yield rest
@@ -141,7 +134,7 @@ def _is_damaged_utf_8(sample: bytes, least: int) -> bool:
 
 
 def _is_chinese(sample: bytes) -> bool:
-    """Whether nearly all that is not ASCII is among the 6,763 characters that simplified Chinese is written with."""
+    """Whether most of what is not ASCII is among the 6,763 characters that simplified Chinese is written with."""
     wide = [character for character in sample.decode(_GB18030, "replace") if not character.isascii()]
     everyday = len("".join(wide).encode("gb2312", "ignore")) // 2
     return everyday >= _CHINESE * len(wide)

@@ -85,10 +85,7 @@ class Teller:
     def beat(self) -> None:
         """Say that the reading goes on, until it has ended."""
         waiting = threading.Event()
-        while not waiting.wait(_NO_ROWS: Final = Unreadable("The file has no rows.", "Send one with a row for each device.")
-_NO_ROOM: Final = Unreadable("A batch has room for {most:,} rows, corrected ones counted again.", "Cut the file up.")
-_DAMAGED: Final = "What is kept of the file is not what was sent. Send it as a new batch."
-_BEAT_SECONDS):
+        while not waiting.wait(_BEAT_SECONDS):
             self.tell("beat")
 
 

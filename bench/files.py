@@ -69,7 +69,9 @@ def _measure(plan: Plan, engine: str, path: Path, rows: int, *, has_secrets: boo
     per_million = f"{what}, CPU seconds per million rows"
     return [
         Figure(_GROUP, what, "rows/s", found["rate"], "bare sorted load", found["bare"], _TARGET, note),
-        Figure(_GROUP, f"{what}, most memory", "MiB", found["memory"], limit=_MOST_MIB, note="Server and reader, resident."),
+        Figure(
+            _GROUP, f"{what}, most memory", "MiB", found["memory"], limit=_MOST_MIB, note="Server and reader, resident."
+        ),
         Figure(_GROUP, f"{per_million}, server and workers", "s", found["server"]),
         Figure(_GROUP, f"{per_million}, reader", "s", found["reader"]),
         Figure(_GROUP, f"{what}, until the plan", "s", found["planned"]),
@@ -177,7 +179,13 @@ def _parts(product: int, rows: int, *, has_secrets: bool) -> Iterator[list[Row]]
     while some := list(islice(numbers, _PER_TRANSACTION)):
         ids = first_id(1)
         yield [
-            (ids + number, product, name_of(number, rows), _CREATED_AT, os.urandom(_SEALED_BYTES) if has_secrets else None)
+            (
+                ids + number,
+                product,
+                name_of(number, rows),
+                _CREATED_AT,
+                os.urandom(_SEALED_BYTES) if has_secrets else None,
+            )
             for number in some
         ]
 

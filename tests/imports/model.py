@@ -91,7 +91,9 @@ class Model:
 
     def work(self) -> None:
         """Do the steps of all batches, in their order, until none is left."""
-        while waiting := [batch for _, batch in sorted(self.batches.items()) if batch.step in ("check", "create", "undo")]:
+        while waiting := [
+            batch for _, batch in sorted(self.batches.items()) if batch.step in ("check", "create", "undo")
+        ]:
             for batch in waiting:
                 {"check": self._check, "create": self._create, "undo": self._undo}[batch.step](batch)
 
@@ -200,4 +202,3 @@ class Model:
         if batch.count("illegal") and policy is not Policy.SKIP_INVALID:
             return False
         return not (batch.count("conflict") and policy is Policy.ALL_OR_NOTHING)
-

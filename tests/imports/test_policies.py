@@ -160,7 +160,11 @@ def test_tags_and_serial_numbers_come_with_the_devices(importer: Importer) -> No
     importer.load(table([("pump-1", "S1", "a"), ("pump-2", "", ""), ("pump-3", "S3", "b")], header))
     store = importer.registry.store
     found = [store.devices.find_name(1, f"pump-{number}") for number in (1, 2, 3)]
-    assert [(one.sn, store.tags.of(one.id)) for one in found] == [("S1", {"line": "a"}), (None, {}), ("S3", {"line": "b"})]
+    assert [(one.sn, store.tags.of(one.id)) for one in found] == [
+        ("S1", {"line": "a"}),
+        (None, {}),
+        ("S3", {"line": "b"}),
+    ]
     again = table([("pump-1", "S1", "c"), ("pump-3", "S3", "b")], header)
     batch = importer.plan(again)
     assert [one.column for one in importer.findings(batch)] == ["Tags"]

@@ -138,11 +138,11 @@ def _watched(server: int) -> Iterator[dict[str, float]]:
 
     def run() -> None:
         while not ended.wait(_POLL_SECONDS / 2):
-            children = [pid for pid in _children(server)]
-            resident = sum(_try(lambda pid=pid: memory(pid)["VmRSS"]) for pid in (server, *children))
+            children = _children(server)
+            resident = sum(_try(_resident, pid) for pid in (server, *children))
             seen["memory"] = max(seen["memory"], resident)
             seen["server"] = cpu_seconds(server) - before
-            seen["reader"] = max(seen["reader"], sum(_try(lambda pid=pid: cpu_seconds(pid)) for pid in children))
+            seen["reader"] = max(seen["reader"], sum(_try(cpu_seconds, pid) for pid in children))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -154,16 +154,21 @@ def _watched(server: int) -> Iterator[dict[str, float]]:
 
 
 def _children(pid: int) -> list[int]:
-    found = []
+    found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):
             found += map(int, (task / "children").read_text().split())
     return found
 
 
-def _try(ask: Callable[[], float]) -> float:
+def _resident(pid: int) -> float:
+    return memory(pid)["VmRSS"]
+
+
+def _try(ask: Callable[[int], float], pid: int) -> float:
+    """Ask something about a process that may have ended."""
     with suppress(OSError, KeyError, IndexError):
-        return ask()
+        return ask(pid)
     return 0.0
 
 

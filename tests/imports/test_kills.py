@@ -31,7 +31,7 @@ from tests.support.server import Server
 
 KILLS: Final = 20
 BEFORE_PLAN: Final = 17
-ROWS: Final = 90_000
+ROWS: Final = 60_000
 LEASE: Final = "0.5"
 PATIENCE: Final = 120
 ENDED: Final = (State.CREATE_SUCCESS, State.CREATE_FAILED)
@@ -42,9 +42,10 @@ class Site:
 
     def __init__(self, directory: Path, url: str | None) -> None:
         directory.mkdir()
-        database = {"database_url": url} if url else {}
-        self.settings = Settings(data_dir=directory / "data", **database)
-        self.server = Server(directory / "data", lease=LEASE, workers="1", **database)
+        self.settings = Settings(data_dir=directory / "data", database_url=url)
+        self.server = Server(directory / "data", lease=LEASE, workers="1")
+        if url:
+            self.server.settings["database_url"] = url
         self.kills: list[str] = []
         self._worker: subprocess.Popen[bytes] | None = None
 
@@ -77,7 +78,7 @@ class Site:
 
     def _readers(self) -> list[int]:
         assert self.server.process is not None
-        found = []
+        found: list[int] = []
         for task in Path(f"/proc/{self.server.process.pid}/task").iterdir():
             with suppress(OSError):
                 found += map(int, (task / "children").read_text().split())

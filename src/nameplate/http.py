@@ -112,7 +112,6 @@ class OpenApi:
 
 def make_app(openapi: OpenApi, rest: Rest, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:
     """Return the application: the signed OpenAPI on `/`, REST under `/v1`, brokers' hooks, and what is beside them."""
-
     beside = _beside(probes, downloads)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,7 +18,7 @@ from nameplate.store.rows import insert_new
 from nameplate.store.schema import block, device
 from nameplate.store.tallies import check_room, count_in
 
-SECRET_OWNER: Final = "device:{}:secret"
+SECRET_OWNER: Final = "device:{}:secret"  # noqa: S105 (no secret, but what one is sealed for)
 COLUMNS: Final = (
     "id",
     "product_id",

@@ -23,6 +23,7 @@ from bench import (
     queries,
     registration,
     results,
+    uploads,
     wire,
 )
 from bench.figure import Figure
@@ -41,6 +42,7 @@ _MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "latency": latency.measure,
     "memory": memory.measure,
     "fairness": fairness.measure,
+    "uploads": uploads.measure,
     "growth": growth.measure,
 }
 _ROUNDS: Final = 5

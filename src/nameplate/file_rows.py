@@ -1,6 +1,7 @@
 """The rows of a part that comes from a file, and how they compare to devices that exist."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -35,14 +36,35 @@ class FileRows:
 
     def __init__(self, claim: Claim) -> None:
         assert claim.lines is not None
-        assert claim.names is not None
         self._claim = claim
-        self.names: list[str] = orjson.loads(claim.names)
         self.lines: Sequence[int] = memoryview(claim.lines).cast("I")
-        self.nicknames: list[str | None] | None = _loads(claim.nicknames)
-        self.sns: list[str | None] | None = _loads(claim.sns)
-        self.tags: list[Tags | None] | None = _loads(claim.tags)
-        self.sealed = None if claim.sealed is None else unpack(claim.sealed)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names."""
+        assert self._claim.names is not None
+        names: list[str] = orjson.loads(self._claim.names)
+        return names
+
+    @cached_property
+    def nicknames(self) -> list[str | None] | None:
+        """The nicknames."""
+        return _loads(self._claim.nicknames)
+
+    @cached_property
+    def sns(self) -> list[str | None] | None:
+        """The serial numbers."""
+        return _loads(self._claim.sns)
+
+    @cached_property
+    def tags(self) -> list[Tags | None] | None:
+        """The tags."""
+        return _loads(self._claim.tags)
+
+    @cached_property
+    def sealed(self) -> list[bytes | None] | None:
+        """The secrets, each sealed for the device that its row would have."""
+        return None if self._claim.sealed is None else unpack(self._claim.sealed)
 
     def id_of(self, row: int) -> int:
         """Return the id that a row's device has, or would have."""

@@ -68,6 +68,8 @@ class FileSteps:
 
     def _checked(self, claim: Claim) -> Done:
         rows, outcomes = FileRows(claim), bytearray(outcomes_of(claim))
+        if claim.outcomes is None and self._are_free(claim, rows):
+            return Done(bytes(outcomes))
         open_rows = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.CREATE or outcome in FAILED]
         settled = {rows.lines[row] for row in open_rows if outcomes[row] in FAILED}
         existing = self._store.database.bulk.existing(claim.product_id, [rows.names[row] for row in open_rows])
@@ -83,6 +85,9 @@ class FileSteps:
             outcomes[row] = Outcome.CONFLICT if differences else Outcome.UNCHANGED
             findings += (rows.finding(row, place, found) for place, found in enumerate(differences))
         return Done(bytes(outcomes), findings, settled)
+
+    def _are_free(self, claim: Claim, rows: FileRows) -> bool:
+        return not self._store.database.bulk.taken(claim.product_id, rows.names)
 
     def _tags(self, rows: FileRows, existing: Mapping[str, Existing]) -> Mapping[int, Tags]:
         if rows.tags is None or not existing:
@@ -119,11 +124,7 @@ class FileSteps:
         metrics.DEVICES_CREATED.inc(created)
 
     def _apply(self, connection: Connection, batch: FileBatch, work: _Work, taken: set[int]) -> Done:
-        rows, outcomes = work.rows, bytearray(outcomes_of(work.claim))
-        for row in work.chosen:
-            outcomes[row] = Outcome.TAKEN if row in taken else Outcome.CREATED
-        for row in work.updates:
-            outcomes[row] = Outcome.UPDATED
+        rows, before = work.rows, outcomes_of(work.claim)
         add_certificates(connection, work.certificates)
         if rows.tags is not None:
             created = {rows.id_of(row): rows.tags[row] or {} for row in work.chosen if row not in taken}
@@ -132,7 +133,13 @@ class FileSteps:
             replace_tags(connection, batch.account_id, {number: some for number, some in labels.items() if some})
         contents = [self._content(batch, rows, row, device) for row, device in work.updates.items()]
         update_devices(connection, contents, self._registry.clock())
-        before = outcomes_of(work.claim)
+        if not taken and len(work.chosen) == work.claim.rows and work.claim.outcomes is None:
+            return Done(bytes([Outcome.CREATED]) * work.claim.rows, created=work.claim.rows)
+        outcomes = bytearray(before)
+        for row in work.chosen:
+            outcomes[row] = Outcome.TAKEN if row in taken else Outcome.CREATED
+        for row in work.updates:
+            outcomes[row] = Outcome.UPDATED
         # A row that was in conflict is not, if its device is gone and it was created.
         settled = {rows.lines[row] for row in (*work.updates, *work.chosen) if before[row] in FAILED}
         findings = [rows.taken(row) for row in sorted(taken)]
@@ -148,7 +155,7 @@ class FileSteps:
 
     def _work(self, claim: Claim, *, is_replacing: bool) -> _Work:
         rows, outcomes = FileRows(claim), outcomes_of(claim)
-        conflicts = [row for row, outcome in enumerate(outcomes) if is_replacing and outcome == Outcome.CONFLICT]
+        conflicts = [row for row, was in enumerate(outcomes) if was == Outcome.CONFLICT] if is_replacing else []
         updates: dict[int, Existing] = {}
         if conflicts:
             existing = self._store.database.bulk.existing(claim.product_id, [rows.names[row] for row in conflicts])

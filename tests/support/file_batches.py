@@ -51,10 +51,12 @@ class NearReaders(Readers):
 class Importer:
     """One account's files, for one product."""
 
-    def __init__(self, registry: Registry, settings: Settings, account: Account | None = None) -> None:
+    def __init__(
+        self, registry: Registry, settings: Settings, account: Account | None = None, product: str = "pumps"
+    ) -> None:
         self.registry = registry
         self.account = account or Account(registry)
-        self.product = self.account.product()
+        self.product = self.account.product(product)
         self.call = Call(registry, "test", self.account.id, Role.ADMIN, "http://127.0.0.1")
         self.readers = NearReaders(registry, settings)
 

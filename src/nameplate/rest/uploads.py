@@ -113,7 +113,7 @@ async def _receive(
 
 
 async def _give_way(seconds: float) -> None:
-    """Wait after a piece that has taken so long, if somebody is calling: who waits for an answer comes before a file."""
+    """Wait after a piece that took so long, if somebody is calling: whoever waits for an answer comes first."""
     if seconds_since_call() < _CALM_SECONDS:
         await asyncio.sleep(min(_WAY * seconds, _CALM_SECONDS))
 

@@ -25,6 +25,7 @@ from bench import (
     queries,
     registration,
     results,
+    uploads,
     wire,
 )
 from bench.figure import Figure
@@ -44,6 +45,7 @@ _MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "latency": latency.measure,
     "memory": memory.measure,
     "fairness": fairness.measure,
+    "uploads": uploads.measure,
     "growth": growth.measure,
     "files": files.measure,
 }

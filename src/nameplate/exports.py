@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
 from nameplate.call import Call
 from nameplate.domain.device import MAX_ID, Status, first_id
 from nameplate.domain.product import AuthType
 from nameplate.files.columns import DEVICE_NAME, DEVICE_SECRET, NICKNAME, SN, TAGS
+from nameplate.files.tags import as_text
 from nameplate.operations.batches import find_batch
 from nameplate.store.device_lists import Scope
 from nameplate.store.devices import Device
@@ -78,7 +77,7 @@ class Export:
             IOT_ID: self._call.registry.iot_ids.iot_id(device.id),
             NICKNAME: device.nickname or "",
             SN: device.sn or "",
-            TAGS: orjson.dumps(tags).decode() if tags else "",
+            TAGS: as_text(dict(tags)),
         }
 
 

@@ -58,15 +58,25 @@ class HookApp:
         self._pool.shutdown()
 
     async def _answer(self, path: str, head: Request, scope: Scope, receive: Receive) -> Response:
-        body = await self._bodies.read(head, receive, is_whole=IS_WHOLE in scope)
+        if IS_WHOLE in scope:
+            # Most are: the server reads no more than 64 KiB ahead, so there is nothing to bound or to wait for.
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            return await self._ask(path, head, message.get("body", b""), scope)
+        body = await self._bodies.read(head, receive, is_whole=False)
         try:
-            request = Request(head.method, head.query, head.headers, body)
-            peer = scope["client"][0] if scope.get("client") else None
-            if self._hooks.is_inline(path):
-                return self._hooks.answer(path, request, peer)
-            return await self._in_thread(path, request, peer)
+            return await self._ask(path, head, body, scope)
         finally:
             self._bodies.let_go(body)
+
+    async def _ask(self, path: str, head: Request, body: bytes, scope: Scope) -> Response:
+        request = Request(head.method, head.query, head.headers, body)
+        client = scope["client"]
+        peer = client[0] if client else None
+        if self._hooks.is_inline(path):
+            return self._hooks.answer(path, request, peer)
+        return await self._in_thread(path, request, peer)
 
     async def _in_thread(self, path: str, request: Request, peer: str | None) -> Response:
         if self._waiting >= _MOST_WAITING:

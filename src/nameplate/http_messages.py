@@ -14,11 +14,8 @@ def read_head(scope: Scope) -> Request:
 
 async def send_response(response: Response, send: Send) -> None:
     """Send an answer."""
-    headers = {
-        "content-type": response.content_type,
-        "content-length": str(len(response.body)),
-        **response.headers,
-    }
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    content_type = response.content_type.encode("latin-1")
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(response.body))]
+    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -23,6 +23,11 @@ def as_json(verdict: Verdict, value: Any, status: int = 200) -> Answer:  # noqa:
     return Answer(orjson.dumps(value), "application/json", verdict.reason.value, _whose(verdict), status)
 
 
+def as_json_text(verdict: Verdict, text: bytes) -> Answer:
+    """Answer a verdict with JSON that is written already."""
+    return Answer(text, "application/json", verdict.reason.value, _whose(verdict))
+
+
 def as_text(verdict: Verdict, text: str, status: int = 200) -> Answer:
     """Answer a verdict with plain text."""
     return Answer(text.encode(), "text/plain; charset=utf-8", verdict.reason.value, _whose(verdict), status)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from nameplate.brokers.answers import Answer, as_json
+from nameplate.brokers.answers import Answer, as_json, as_json_text
 from nameplate.brokers.bodies import optional, read_object, text
 from nameplate.brokers.check import Credentials, Reason, Verdict
 from nameplate.brokers.gate import Gate
@@ -12,6 +12,9 @@ from nameplate.errors import HOOK_BODY_NOT_VALID
 from nameplate.wire.request import Request
 
 _ACTIONS: Final = {"publish": Action.PUBLISH, "subscribe": Action.SUBSCRIBE}
+_ALLOW: Final = b'{"result":"allow","is_superuser":false}'
+# Not "ignore": that would leave it to the next authenticator.
+_DENY: Final = b'{"result":"deny","is_superuser":false}'
 _EVENTS: Final = {"client.connected": True, "client.disconnected": False}
 
 
@@ -54,5 +57,4 @@ def _known(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _answer(verdict: Verdict) -> Answer:
-    # Not "ignore": that would leave it to the next authenticator.
-    return as_json(verdict, {"result": "allow" if verdict.is_allowed else "deny", "is_superuser": False})
+    return as_json_text(verdict, _ALLOW if verdict.is_allowed else _DENY)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple
 
 import orjson
@@ -128,8 +129,16 @@ class Hooks:
 def _tell(path: str, answer: Answer, began: float, level: int) -> None:
     """Tell what came of a hook: never what was sent with it, but for names that were found to be a device's."""
     seconds = time.perf_counter() - began
-    metrics.HOOKS.labels(path, answer.outcome).inc()
-    metrics.HOOK_SECONDS.labels(path).observe(seconds)
+    count, observe = _counters(path, answer.outcome)
+    count()
+    observe(seconds)
     key, name = answer.identity or ("-", "-")
-    told = {"hook": path, "outcome": answer.outcome, "product_key": key, "device_name": name}
-    logs.lines.write(level, "hook", told | {"ms": round(seconds * 1000, 2)})
+    ms = round(seconds * 1000, 2)
+    told = {"hook": path, "outcome": answer.outcome, "product_key": key, "device_name": name, "ms": ms}
+    logs.lines.write(level, "hook", told)
+
+
+@cache
+def _counters(path: str, outcome: str) -> tuple[Callable[[], None], Callable[[float], None]]:
+    """Return what counts a hook; to look it up each time costs more than to count."""
+    return metrics.HOOKS.labels(path, outcome).inc, metrics.HOOK_SECONDS.labels(path).observe

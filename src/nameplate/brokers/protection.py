@@ -10,7 +10,7 @@ from typing import Final
 
 from nameplate.errors import HOOK_SECRET_NEEDED, HOOK_SECRET_WRONG
 
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
 
 
 class Protection:
@@ -24,7 +24,7 @@ class Protection:
         if self._secret is not None:
             if not hmac.compare_digest(_given(headers.get("authorization", "")), self._secret):
                 raise HOOK_SECRET_WRONG()
-        elif not is_loopback(peer) or any(name in headers for name in _FORWARDED):
+        elif not is_loopback(peer) or not _FORWARDED.isdisjoint(headers):
             # A proxy on this machine speaks for somebody who is not.
             raise HOOK_SECRET_NEEDED()
 

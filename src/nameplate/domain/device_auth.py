@@ -15,7 +15,7 @@ CLIENT_ID_LENGTH: Final = 64
 """The most characters of the part of a client id that the device chooses."""
 
 _DIGESTS: Final = {"hmacmd5": "md5", "hmacsha1": "sha1", "hmacsha256": "sha256"}
-_PARAMETER: Final = re.compile(r"[A-Za-z0-9_]{1,32}")
+_PARAMETERS: Final = re.compile(r"(?:[A-Za-z0-9_]{1,32}=[^,]*(?:,|$))*")
 _USERNAME: Final = re.compile(rf"({DEVICE_NAME.pattern})&({PRODUCT_KEY.pattern})")
 
 
@@ -44,11 +44,12 @@ def read_client_id(text: str) -> ClientId | None:
     chosen, bar, rest = text.partition("|")
     if not bar or not rest.endswith("|") or len(chosen) > CLIENT_ID_LENGTH:
         return None
-    pairs = [pair.partition("=") for pair in rest[:-1].split(",") if pair]
-    parameters = {name: value for name, _, value in pairs}
-    if len(parameters) != len(pairs) or not all(_PARAMETER.fullmatch(name) for name in parameters):
+    between = rest[:-1]
+    if _PARAMETERS.fullmatch(between) is None:
         return None
-    return ClientId(chosen, parameters)
+    pairs = [pair.split("=", 1) for pair in between.split(",") if pair]
+    parameters = dict(pairs)
+    return ClientId(chosen, parameters) if len(parameters) == len(pairs) else None
 
 
 def connect_content(identity: Identity, client_id: ClientId) -> str:

@@ -1,7 +1,6 @@
 """Devices as they ask to be let in: found by the two names that they give, in one read with their product."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, select
 
@@ -18,9 +17,11 @@ _MOST_GENERATIONS: Final = 32_767
 """What a generation may be at most: the column's largest number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applicant:
-    """What has to be known of a device to let it in; `secret` and `material` are sealed."""
+class Applicant(NamedTuple):
+    """What has to be known of a device to let it in; `secret` and `material` are sealed.
+
+    A tuple as the database gives it: one is made for each check.
+    """
 
     id: int
     name: str
@@ -82,16 +83,16 @@ class Applicants:
     def find(self, identity: Identity) -> Applicant | None:
         """Return the device of these names, or None."""
         row = self._find.row(key=identity.product_key, name=identity.device_name)
-        return None if row is None else Applicant(*row)
+        return None if row is None else Applicant._make(row)
 
     def get(self, device_id: int) -> Applicant | None:
         """Return the device with this id, or None if it is gone."""
         row = self._get.row(device_id=device_id)
-        return None if row is None else Applicant(*row)
+        return None if row is None else Applicant._make(row)
 
     def page(self, product_key: str, after: str, size: int) -> list[Applicant]:
         """Return up to `size` of a product's devices, in the order of their names, with names beyond `after`."""
-        return [Applicant(*row) for row in self._page.rows(key=product_key, after=after, size=size)]
+        return [Applicant._make(row) for row in self._page.rows(key=product_key, after=after, size=size)]
 
     def renew(self, chosen: Applicant) -> bool:
         """Give a device that has never connected another secret; False if it has by now, or has another one already."""

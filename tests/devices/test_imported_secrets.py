@@ -72,11 +72,13 @@ def check(settings: Settings, product: str, imported: dict[int, list[Credentials
 def check_over_the_wire(settings: Settings, product: str, rows: list[Credentials]) -> None:
     server = Server(settings.data_dir)
     server.start(**({"NAMEPLATE_DATABASE_URL": settings.database_url} if settings.database_url else {}))
-    with Session.of(server.root) as client:
-        for row in rows:
-            detail = client.call("QueryDeviceDetail", ProductKey=product, DeviceName=row.device_name)["Data"]
-            assert detail["DeviceSecret"] == row.device_secret
-    assert server.stop() == 0
+    try:
+        with Session.of(server.root) as client:
+            for row in rows:
+                detail = client.call("QueryDeviceDetail", ProductKey=product, DeviceName=row.device_name)["Data"]
+                assert detail["DeviceSecret"] == row.device_secret
+    finally:
+        assert server.stop() == 0
     assert not any(row.device_secret in server.log for row in rows if len(row.device_secret) > 8)
 
 

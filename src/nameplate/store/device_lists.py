@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, literal, or_, select, union_all
 
-from nameplate.domain.batch import ROWS_PER_PART, State
+from nameplate.domain.batch import ROWS_PER_PART, Origin, State
 from nameplate.domain.device import MAX_ID, Status, first_id, number_of
 from nameplate.store.database import Database
 from nameplate.store.devices import COLUMNS, Device
@@ -17,8 +17,10 @@ from nameplate.store.schema import batch, block, device, product
 from nameplate.store.tallies import Tallies
 
 _NUMBERS_AT_ONCE: Final = 500
+# A batch of a file may have devices and be checked again.
 _IS_CREATED: Final = or_(
-    *(batch.c.state == state for state in (State.CREATE, State.CREATE_SUCCESS, State.CREATE_FAILED))
+    batch.c.origin == Origin.FILE,
+    *(batch.c.state == state for state in (State.CREATE, State.CREATE_SUCCESS, State.CREATE_FAILED)),
 )
 _OWN: Final = select(product.c.id).where(
     product.c.account_id == bindparam("account_id"), product.c.deleted_at.is_(None)

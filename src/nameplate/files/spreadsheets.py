@@ -33,12 +33,14 @@ _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\
 Row = Sequence[str]
 
 
-def write_workbook(title: str, headers: Row, pages: Iterable[Iterable[Row]]) -> Iterator[bytes]:
-    """Yield a workbook of these rows, a sheet for every 1,048,576 of them, each with the headers on top."""
+def write_workbook(
+    title: str, headers: Row, pages: Iterable[Iterable[Row]], rows_per_sheet: int = ROWS_PER_SHEET
+) -> Iterator[bytes]:
+    """Yield a workbook of these rows, on as many sheets as they need, each with the headers on top."""
     sink = Sink()
     with ZipFile(sink, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         sheets = 0
-        for rows in _sheets(pages):
+        for rows in _sheets(_Pages(pages, rows_per_sheet - 1)):
             sheets += 1
             with archive.open(f"xl/worksheets/sheet{sheets}.xml", "w") as part:
                 part.write(_sheet_head(len(headers)))
@@ -77,17 +79,17 @@ class Sink(io.RawIOBase):
         return taken
 
 
-def _sheets(pages: Iterable[Iterable[Row]]) -> Iterator[Iterator[list[Row]]]:
+def _sheets(pages: "_Pages") -> Iterator[Iterator[list[Row]]]:
     """Yield for each sheet the pages of its rows; at least one sheet."""
-    rest = _Pages(pages)
-    yield rest.next_sheet()
-    while rest.has_more():
-        yield rest.next_sheet()
+    yield pages.next_sheet()
+    while pages.has_more():
+        yield pages.next_sheet()
 
 
 class _Pages:
-    def __init__(self, pages: Iterable[Iterable[Row]]) -> None:
+    def __init__(self, pages: Iterable[Iterable[Row]], rows_per_sheet: int) -> None:
         self._pages = iter(pages)
+        self._room = rows_per_sheet
         self._page: list[Row] = []
 
     def has_more(self) -> bool:
@@ -99,7 +101,7 @@ class _Pages:
         return True
 
     def next_sheet(self) -> Iterator[list[Row]]:
-        room = ROWS_PER_SHEET - 1
+        room = self._room
         while room and self.has_more():
             page, self._page = self._page[:room], self._page[room:]
             room -= len(page)

@@ -69,7 +69,9 @@ def _measure(plan: Plan, engine: str, path: Path, rows: int, *, has_secrets: boo
     per_million = f"{what}, CPU seconds per million rows"
     return [
         Figure(_GROUP, what, "rows/s", found["rate"], "bare sorted load", found["bare"], _TARGET, note),
-        Figure(_GROUP, f"{what}, most memory", "MiB", found["memory"], limit=_MOST_MIB, note="Server and reader, resident."),
+        Figure(
+            _GROUP, f"{what}, most memory", "MiB", found["memory"], limit=_MOST_MIB, note="Server and reader, resident."
+        ),
         Figure(_GROUP, f"{per_million}, server and workers", "s", found["server"]),
         Figure(_GROUP, f"{per_million}, reader", "s", found["reader"]),
         Figure(_GROUP, f"{what}, until the plan", "s", found["planned"]),
@@ -136,11 +138,11 @@ def _watched(server: int) -> Iterator[dict[str, float]]:
 
     def run() -> None:
         while not ended.wait(_POLL_SECONDS / 2):
-            children = [pid for pid in _children(server)]
-            resident = sum(_try(lambda pid=pid: memory(pid)["VmRSS"]) for pid in (server, *children))
+            children = _children(server)
+            resident = sum(_try(_resident, pid) for pid in (server, *children))
             seen["memory"] = max(seen["memory"], resident)
             seen["server"] = cpu_seconds(server) - before
-            seen["reader"] = max(seen["reader"], sum(_try(lambda pid=pid: cpu_seconds(pid)) for pid in children))
+            seen["reader"] = max(seen["reader"], sum(_try(cpu_seconds, pid) for pid in children))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -152,16 +154,21 @@ def _watched(server: int) -> Iterator[dict[str, float]]:
 
 
 def _children(pid: int) -> list[int]:
-    found = []
+    found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(OSError):
             found += map(int, (task / "children").read_text().split())
     return found
 
 
-def _try(ask: Callable[[], float]) -> float:
+def _resident(pid: int) -> float:
+    return memory(pid)["VmRSS"]
+
+
+def _try(ask: Callable[[int], float], pid: int) -> float:
+    """Ask something about a process that may have ended."""
     with suppress(OSError, KeyError, IndexError):
-        return ask()
+        return ask(pid)
     return 0.0
 
 
@@ -177,7 +184,13 @@ def _parts(product: int, rows: int, *, has_secrets: bool) -> Iterator[list[Row]]
     while some := list(islice(numbers, _PER_TRANSACTION)):
         ids = first_id(1)
         yield [
-            (ids + number, product, name_of(number, rows), _CREATED_AT, os.urandom(_SEALED_BYTES) if has_secrets else None)
+            (
+                ids + number,
+                product,
+                name_of(number, rows),
+                _CREATED_AT,
+                os.urandom(_SEALED_BYTES) if has_secrets else None,
+            )
             for number in some
         ]
 

@@ -18,7 +18,6 @@ class Plan:
     file_rows: int
     """In the files that are imported."""
 
-
     @property
     def scratch(self) -> Path:
         """Where the files go."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -49,17 +49,18 @@ class FileRows:
     @cached_property
     def nicknames(self) -> list[str | None] | None:
         """The nicknames."""
-        return _loads(self._claim.nicknames)
+        return None if self._claim.nicknames is None else _texts(self._claim.nicknames)
 
     @cached_property
     def sns(self) -> list[str | None] | None:
         """The serial numbers."""
-        return _loads(self._claim.sns)
+        return None if self._claim.sns is None else _texts(self._claim.sns)
 
     @cached_property
     def tags(self) -> list[Tags | None] | None:
         """The tags."""
-        return _loads(self._claim.tags)
+        tags: list[Tags | None] | None = None if self._claim.tags is None else orjson.loads(self._claim.tags)
+        return tags
 
     @cached_property
     def sealed(self) -> list[bytes | None] | None:
@@ -126,5 +127,6 @@ class Comparison:
         return "" if self._derived is None else self._derived(device.id, device.generation)
 
 
-def _loads(text: str | None) -> Any:  # noqa: ANN401 (JSON)
-    return None if text is None else orjson.loads(text)
+def _texts(written: str) -> list[str | None]:
+    texts: list[str | None] = orjson.loads(written)
+    return texts

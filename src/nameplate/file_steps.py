@@ -21,7 +21,6 @@ from nameplate.store.devices import secret_owner
 from nameplate.store.file_batches import FileBatch
 from nameplate.store.file_parts import Done, finish_file_part, outcomes_of
 from nameplate.store.file_rows import Content, add_tags, delete_between, read_tags, replace_tags, update_devices
-from nameplate.store.findings import StoredFinding
 from nameplate.store.parts import Claim, LeaseLostError
 
 
@@ -31,7 +30,7 @@ class _TakenError(Exception):
 
 @dataclass(slots=True)
 class _Work:
-    """What is to be done to one part: rows whose devices are created, and ones whose devices are given their content."""
+    """What is to be done to one part: rows whose devices are created, and ones whose devices exist and are updated."""
 
     claim: Claim
     rows: FileRows
@@ -75,15 +74,19 @@ class FileSteps:
         existing = self._store.database.bulk.existing(claim.product_id, [rows.names[row] for row in open_rows])
         comparison = Comparison(rows, self._store.products.get(claim.product_id), self._registry.master)
         tags = self._tags(rows, existing)
-        findings: list[StoredFinding] = []
+        differing = {}
         for row in open_rows:
             device = existing.get(rows.names[row])
             if device is None:
                 outcomes[row] = Outcome.CREATE
                 continue
-            differences = comparison.differences(row, device, tags.get(device.id))
-            outcomes[row] = Outcome.CONFLICT if differences else Outcome.UNCHANGED
-            findings += (rows.finding(row, place, found) for place, found in enumerate(differences))
+            differing[row] = comparison.differences(row, device, tags.get(device.id))
+            outcomes[row] = Outcome.CONFLICT if differing[row] else Outcome.UNCHANGED
+        findings = [
+            rows.finding(row, place, difference)
+            for row, differences in differing.items()
+            for place, difference in enumerate(differences)
+        ]
         return Done(bytes(outcomes), findings, settled)
 
     def _are_free(self, claim: Claim, rows: FileRows) -> bool:

@@ -140,7 +140,10 @@ def key_of(registry: Registry, upload: Upload) -> bytes:
 
 
 def source(call: Call, batch_id: int, number: int = 0) -> tuple[Callable[[], BinaryIO], Layout]:
-    """Return what opens an upload that is kept, and how it is laid out. Raises UPLOAD_IS_GONE and UPLOAD_IS_ELSEWHERE."""
+    """Return what opens an upload that is kept, and how it is laid out.
+
+    Raises UPLOAD_IS_GONE and UPLOAD_IS_ELSEWHERE.
+    """
     get_batch(call, batch_id)
     found = call.store.uploads.find(batch_id, number)
     if found is None:

@@ -20,6 +20,7 @@ class Line:
     name: str
     nickname: str
     status: str
+    part: int
 
 
 @dataclass
@@ -33,6 +34,27 @@ class Batch:
     lines: list[Line] = field(default_factory=list)
     is_undone: bool = False
     is_cancelled: bool = False
+    parts: int = 0
+    checked: set[int] = field(default_factory=set)
+    """Parts that were checked, or are to be, since they were last applied."""
+
+    def add(self, rows: Sequence[Row], numbers: Sequence[int]) -> list[Line]:
+        """Make a part of some rows; of a repeated name the lowest line counts."""
+        self.parts += 1
+        seen: set[str] = set()
+        lines = []
+        for number, (name, nickname) in sorted(zip(numbers, rows, strict=True)):
+            is_legal = len(name) >= 4 and name not in seen
+            seen.add(name)
+            lines.append(Line(number, name, nickname, "waiting" if is_legal else "illegal", self.parts))
+        self.checked.add(self.parts)
+        return lines
+
+    def has_work(self, *, is_replacing: bool) -> bool:
+        """Whether there is a part for a creation to look at."""
+        kept = {line.part for line in self.lines if line.status != "illegal"}
+        failed = {line.part for line in self.lines if line.status in ("conflict", "taken")}
+        return bool(self.checked & kept or (is_replacing and failed))
 
     def count(self, *statuses: str) -> int:
         return sum(line.status in statuses for line in self.lines)
@@ -63,12 +85,15 @@ class Model:
     def read(self) -> None:
         for batch in self.batches.values():
             if batch.step == "read":
-                batch.lines = _lines(batch.rows, range(2, len(batch.rows) + 2))
+                batch.lines = batch.add(batch.rows, range(2, len(batch.rows) + 2))
                 batch.step = "check"
+                self._check_if_idle(batch)
 
     def work(self) -> None:
         """Do the steps of all batches, in their order, until none is left."""
-        while waiting := [batch for _, batch in sorted(self.batches.items()) if batch.step in ("check", "create", "undo")]:
+        while waiting := [
+            batch for _, batch in sorted(self.batches.items()) if batch.step in ("check", "create", "undo")
+        ]:
             for batch in waiting:
                 {"check": self._check, "create": self._create, "undo": self._undo}[batch.step](batch)
 
@@ -82,8 +107,7 @@ class Model:
             return "HasEnded"
         if not self._allows(batch, application):
             return "CannotBeApplied"
-        batch.state, batch.step, batch.application = "CREATE", "create", application
-        self._end_if_idle(batch)
+        self._start(batch, application)
         return None
 
     def cancel(self, batch: Batch) -> str | None:
@@ -111,12 +135,14 @@ class Model:
         if fixes is None and not batch.count(*again):
             return "NothingToRetry"
         if fixes is not None:
-            fixed = {line.number: line for line in _lines(list(fixes.values()), list(fixes))}
+            fixed = {line.number: line for line in batch.add(list(fixes.values()), list(fixes))}
             batch.lines = [fixed.get(line.number, line) for line in batch.lines]
         for line in batch.lines:
             if line.status in again and (fixes is None or batch.is_undone):
                 line.status = "waiting"
+                batch.checked.add(line.part)
         batch.state, batch.step, batch.application, batch.is_undone = "CHECK", "check", None, False
+        self._check_if_idle(batch)
         return None
 
     def _check(self, batch: Batch) -> None:
@@ -128,8 +154,7 @@ class Model:
         batch.state = "CHECK_FAILED" if batch.count(*FAILED) else "CHECK_SUCCESS"
         batch.step = ""
         if batch.application is not None and self._allows(batch, batch.application):
-            batch.state, batch.step = "CREATE", "create"
-            self._end_if_idle(batch)
+            self._start(batch, batch.application)
 
     def _create(self, batch: Batch) -> None:
         assert batch.application is not None
@@ -154,10 +179,16 @@ class Model:
                 line.status = "taken"
         batch.state, batch.step, batch.is_undone = "CREATE_FAILED", "", True
 
-    def _end_if_idle(self, batch: Batch) -> None:
-        """A batch of which no row is kept ends at once."""
-        if all(line.status == "illegal" for line in batch.lines):
+    def _check_if_idle(self, batch: Batch) -> None:
+        """A batch of which no row is to be checked has been."""
+        if not batch.count("waiting"):
+            self._check(batch)
+
+    def _start(self, batch: Batch, application: Application) -> None:
+        batch.state, batch.step, batch.application = "CREATE", "create", application
+        if not batch.has_work(is_replacing=application.replaces):
             self._end(batch)
+        batch.checked.clear()
 
     def _end(self, batch: Batch) -> None:
         batch.state, batch.step = "CREATE_SUCCESS", ""
@@ -171,14 +202,3 @@ class Model:
         if batch.count("illegal") and policy is not Policy.SKIP_INVALID:
             return False
         return not (batch.count("conflict") and policy is Policy.ALL_OR_NOTHING)
-
-
-def _lines(rows: Sequence[Row], numbers: Sequence[int]) -> list[Line]:
-    seen: set[str] = set()
-    lines = []
-    # Of a repeated name the lowest line counts.
-    for number, (name, nickname) in sorted(zip(numbers, rows, strict=True)):
-        is_legal = len(name) >= 4 and name not in seen  # noqa: PLR2004 (the shortest name)
-        seen.add(name)
-        lines.append(Line(number, name, nickname, "waiting" if is_legal else "illegal"))
-    return lines

@@ -23,9 +23,7 @@ from tests.support.file_batches import Importer, table
 
 NAMES = [f"name-{letter}" for letter in "abcdef"]
 NICKNAMES = ["", "Nick_1", "Nick_2"]
-rows = st.lists(
-    st.tuples(st.sampled_from([*NAMES, "no"]), st.sampled_from(NICKNAMES)), min_size=1, max_size=5
-)
+rows = st.lists(st.tuples(st.sampled_from([*NAMES, "no"]), st.sampled_from(NICKNAMES)), min_size=1, max_size=5)
 applications = st.builds(Application, st.sampled_from(Policy), st.booleans())
 
 
@@ -83,7 +81,9 @@ class FileBatches(RuleBasedStateMachine):
         modelled = self.model.batches[batch]
         chosen = data.draw(st.lists(st.sampled_from(modelled.failed_lines or [2]), unique=True, min_size=1))
         free = [name for name in NAMES if name not in {line.name for line in modelled.lines}]
-        fixes = {line: data.draw(st.tuples(st.sampled_from([*free, "no"]), st.sampled_from(NICKNAMES))) for line in chosen}
+        fixes = {
+            line: data.draw(st.tuples(st.sampled_from([*free, "no"]), st.sampled_from(NICKNAMES))) for line in chosen
+        }
         if not modelled.failed_lines:
             return
         expected = self.model.reopen(modelled, fixes)

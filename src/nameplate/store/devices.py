@@ -17,7 +17,7 @@ from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
 from nameplate.store.schema import block, device
 
-SECRET_OWNER: Final = "device:{}:secret"
+SECRET_OWNER: Final = "device:{}:secret"  # noqa: S105 (no secret, but what one is sealed for)
 COLUMNS: Final = (
     "id",
     "product_id",

@@ -178,7 +178,7 @@ def _cancel(connection: Connection, row: Row[Any], now: int) -> None:
     rest = {"done": counts.total, "refused": counts.total - counts.unchanged - counts.created - counts.updated}
     values = {"cancelled_at": now, "is_reading": 0}
     if state in (State.CHECK_FAILED, State.CREATE_FAILED):
-        connection.execute(_SET, {"of_batch": batch_id, **values})
+        connection.execute(_SET, {"of_batch": batch_id, **values, **rest})
         return
     ended = State.CREATE_FAILED if state is State.CREATE else State.CHECK_FAILED
     move(connection, batch_id, state, ended, now, **values, **rest)

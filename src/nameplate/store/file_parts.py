@@ -137,7 +137,9 @@ def start(
 def again(connection: Connection, batch_id: int, chosen: ColumnElement[bool], step: Step, now: int) -> int:
     """Let a step be done to some parts of a batch; returns how many of its rows wait then."""
     waiting = {"step": step, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
-    connection.execute(part.update().where(part.c.batch_id == batch_id, chosen).values(waiting))
+    # In one whose every row was corrected there is nothing to do.
+    has_rows = part.c.rows > part.c.corrected
+    connection.execute(part.update().where(part.c.batch_id == batch_id, has_rows, chosen).values(waiting))
     left: int = connection.execute(_LEFT, {"batch_id": batch_id}).scalar_one()
     return left
 

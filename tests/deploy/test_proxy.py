@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPSConnection
@@ -59,6 +60,19 @@ def test_calls_come_through(client: TlsClient) -> None:
 def test_the_api_refuses_what_is_too_large(client: TlsClient) -> None:
     answer = client.v1("QueryProduct", ProductKey="x" * (8 * 1024 * 1024 + 1))
     assert (answer.status, "RequestEntityTooLarge" in answer.text) == (413, True)
+
+
+def test_files_of_any_size_come_through(client: TlsClient) -> None:
+    basic = {"authorization": f"Basic {b64encode(f'{ROOT_ID}:{ROOT_SECRET}'.encode()).decode()}"}
+    product = client.call("CreateProduct", ProductName="pumps", NodeType="0")["ProductKey"]
+    told = {**basic, "content-type": "application/json"}
+    announced = f'{{"product_key": "{product}", "name": "a.csv", "apply": {{"policy": "all-or-nothing"}}}}'
+    path = client.raw("POST", "/v1/batches", announced.encode(), told).headers["location"]
+    file = "DeviceName,Note\n" + "".join(f"pump-{number:05},{'x' * 1_200}\n" for number in range(10_000))
+    assert client.raw("PUT", f"{path}/file", file.encode(), basic).status == 200
+    events = client.raw("GET", f"{path}/events", None, basic).text
+    assert '"created":10000' in events.rpartition("event: end")[2]
+    assert client.raw("GET", f"{path}/devices", None, basic).text.count("pump-") == 10_000
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz"])

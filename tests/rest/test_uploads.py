@@ -2,9 +2,11 @@
 
 import http.client
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -226,6 +228,20 @@ def test_a_server_that_is_killed_in_the_middle_keeps_what_it_has(
     assert kills == 2
     with RestClient(server.root) as rest:
         assert planned(rest, path)["to_create"] == 400_000
+    assert server.stop() == 0
+    assert "Traceback" not in server.log
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """As far as the server can tell: no file of its may grow beyond some megabytes."""
+    program = ["prlimit", "--fsize=6000000", sys.executable, "-m", "nameplate"]
+    server = Server(tmp_path / "data", program=program).start()
+    with RestClient(server.root) as rest:
+        path = announce(rest, 20_000_000)
+        answer = send(rest, path, 0, b"x" * 8_000_000)
+        assert (answer.status_code, answer.json()["code"]) == (507, "DiskFull")
+        assert 4_000_000 < offset(rest, path) <= 6_000_000
+        rest.ok("POST", f"{path}/cancel")
     assert server.stop() == 0
     assert "Traceback" not in server.log
 

@@ -3,6 +3,8 @@
 A function of a route runs in a thread. The event loop only moves bytes.
 """
 
+import asyncio
+import errno
 import inspect
 import logging
 from collections.abc import Callable, Mapping
@@ -22,6 +24,7 @@ from nameplate.rest.bodies import arriving, let_go_by, read_small
 from nameplate.rest.calls import RestCall, Site
 from nameplate.rest.problems import (
     CONTENT_TYPE,
+    DISK_FULL,
     INTERNAL,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
@@ -45,6 +48,8 @@ _MOST_STREAMS: Final = 256
 _UNKNOWN: Final = "unknown"
 _OK: Final = "OK"
 _GONE: Final = "ClientGone"
+_STOPPED: Final = "ServerStopped"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LONGEST_PATH: Final = 200
 
 _Made = TypeVar("_Made")
@@ -73,6 +78,9 @@ class Rest:
             await self._answer(one, route, places)
         except (ClientGoneError, Gone):
             one.tell(_GONE, 499)
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough.
+            one.tell(_STOPPED, 503)
         except Exception as error:  # noqa: BLE001 (the edge: no call may end without an answer)
             await one.refuse(_explain(error, one.seen.request_id))
 
@@ -231,9 +239,11 @@ def _explain(error: Exception, request_id: str) -> ProblemError:
         return UNREADABLE_FILE(where=where, problem=error.problem.rstrip("."), fix=error.fix)
     if isinstance(error, WrongMasterKeyError):
         _log.error("Call %s failed: the master key has been rotated. Start again with the new one.", request_id)
+    if isinstance(error, WrongMasterKeyError | ConflictError):
         return translate(SERVICE_UNAVAILABLE())
-    if isinstance(error, ConflictError):
-        return translate(SERVICE_UNAVAILABLE())
+    if isinstance(error, OSError) and error.errno in _FULL:
+        _log.error("Call %s failed: %s", request_id, error.strerror)
+        return DISK_FULL(where="body")
     _log.error("Call %s failed.", request_id, exc_info=error)
     return INTERNAL()
 

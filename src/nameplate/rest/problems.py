@@ -160,6 +160,13 @@ INTERNAL = Problem(
     "Try again; if it goes on, ask whoever runs the server.",
 )
 UNREADABLE_FILE = Problem("UnreadableFile", 422, "The file cannot be read so", "{problem}.", "{fix}")
+DISK_FULL = Problem(
+    "DiskFull",
+    507,
+    "The server has no room for the file",
+    "What has arrived is kept; the rest does not fit on its disk.",
+    "Ask whoever runs the server to make room, and go on from where HEAD says.",
+)
 UPLOAD_DISPLACED = Problem(
     "UploadDisplaced",
     409,

@@ -5,6 +5,10 @@ DATABASE ?= postgresql
 BIN := .venv/bin
 NODE := tests/sdks/node_modules/.installed
 DEBIAN := .venv/debian/.unpacked
+LINKKIT := .venv/linkkit/.installed
+BROKERS := mosquitto libcjson1 libdlt2 libwrap0 rabbitmq-server erlang-base erlang-asn1 erlang-crypto erlang-eldap \
+    erlang-ftp erlang-inets erlang-mnesia erlang-os-mon erlang-parsetools erlang-public-key erlang-runtime-tools \
+    erlang-snmp erlang-ssl erlang-syntax-tools erlang-tftp erlang-tools erlang-xmerl
 
 help: ## Show this map
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,10 +19,10 @@ demo: $(BIN)/.demo ## Register 10,000 devices with the vendor's SDK on a throw-a
 serve: $(BIN)/.demo ## Run a server on 127.0.0.1:8420, its data in ./nameplate-data
 	$(BIN)/nameplate serve
 
-test: check $(NODE) $(DEBIAN) ## Check everything, then run every test
+test: check $(NODE) $(DEBIAN) $(LINKKIT) ## Check everything, then run every test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
 
-cover: $(BIN)/.test $(NODE) $(DEBIAN) ## Run every test and show which lines none of them reaches, in the servers too
+cover: $(BIN)/.test $(NODE) $(DEBIAN) $(LINKKIT) ## Run every test and show which lines none of them reaches, in the servers too
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 check: $(BIN)/.test ## Format, lint, types, imports, generated docs
@@ -73,7 +77,12 @@ $(NODE): tests/sdks/package-lock.json | $(BIN)/.test
 	@touch $@
 
 $(DEBIAN): tests/support/unpack-debian.sh | $(BIN)/.test
-	tests/support/unpack-debian.sh $(@D) pgbouncer libc-ares2 libevent-2.1-7 prometheus nginx
+	tests/support/unpack-debian.sh $(@D) pgbouncer libc-ares2 libevent-2.1-7 prometheus nginx $(BROKERS)
+	@touch $@
+
+$(LINKKIT): requirements/linkkit.txt | $(BIN)/.test
+	$(PYTHON) -m venv .venv/linkkit
+	.venv/linkkit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/linkkit.txt
 	@touch $@
 
 .PHONY: help demo serve test cover check format docs bench crash lock clean

@@ -1,7 +1,7 @@
 """Devices per second of the create step alone, against the fastest bare bulk shape of each engine."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
 
@@ -28,10 +28,12 @@ def measure(plan: Plan) -> list[Figure]:
     ]
 
 
-def bare_rates(site: Site, batches: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return the rate of every bare shape on SQLite, each into a copy of an empty registry."""
+def bare_rates(
+    site: Site, batches: Sequence[Sequence[str]], shapes: Iterable[str] = tuple(bare.SHAPES)
+) -> dict[str, float]:
+    """Return the rate of bare shapes on SQLite, each into a copy of an empty registry."""
     rates = {}
-    for shape in bare.SHAPES:
+    for shape in shapes:
         with site.copy() as copy:
             rates[shape] = sum(map(len, batches)) / sum(bare.insert(copy, batches, shape))
     return rates

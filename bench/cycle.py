@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from bench import bare_copy
+from bench import bare, bare_copy
 from bench.batches import register_all, register_one
 from bench.calls import KINDS, ROWS, sign_check
 from bench.creation import bare_rates, copy_rate, fastest
@@ -22,9 +22,10 @@ _TARGET: Final = 0.5
 _TARGET_FROM: Final = 100_000
 _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (1_000, 20_000)
-_AT_ONCE: Final = 8
-_MOST_POLL_SECONDS: Final = 0.05
-_POLL_SECONDS_PER_BATCH: Final = 0.002
+_AT_ONCE: Final = 10
+_LEAST_POLL_SECONDS: Final = 0.002
+_MOST_POLL_SECONDS: Final = 0.1
+_POLL_SECONDS_PER_BATCH: Final = 0.005
 
 Batches = Sequence[Sequence[str]]
 
@@ -60,8 +61,11 @@ _SETUPS: Final = (
     Setup(SQLITE, 2),
     Setup(POSTGRES, 1, is_remote=True),
     Setup(POSTGRES, 2, is_remote=True),
-    Setup(POSTGRES, 2),
 )
+# Where the workers are shows in a long run; there it is measured both ways.
+_LONG_SETUPS: Final = (*_SETUPS, Setup(POSTGRES, 2))
+# The one left out has never been the fastest (see `creation`), and takes the longest.
+_SHAPES: Final = tuple(shape for shape in bare.SHAPES if shape != bare.EXECUTEMANY)
 
 
 def measure(plan: Plan) -> list[Figure]:
@@ -80,7 +84,10 @@ def _batches(names: Callable[[int], list[str]], size: int) -> Batches:
 
 
 def _poll_seconds(batches: int) -> float:
-    # Often when there is little to do, so that it is the work that is timed; seldom when polling would be the work.
+    # Often when there is little to do, so that it is the work that is timed; seldom when polling would be the work: on
+    # PostgreSQL a call costs more than a millisecond of some core, and ten clients call at once.
+    if batches == 1:
+        return _LEAST_POLL_SECONDS
     return min(_MOST_POLL_SECONDS, _POLL_SECONDS_PER_BATCH * batches)
 
 
@@ -91,6 +98,7 @@ class _Case:
         self._size = size
         self._kind = kind
         self._batches = batches
+        self._setups = _LONG_SETUPS if size >= _SIZES[-1] else _SETUPS
         self._ours: dict[Setup, list[float]] = defaultdict(list)
         self._shapes: dict[str, list[float]] = defaultdict(list)
         self._copies: dict[int, list[float]] = defaultdict(list)
@@ -98,16 +106,19 @@ class _Case:
     def measure(self, plan: Plan, sites: dict[str, Site]) -> list[Figure]:
         """Measure every setup and the baselines in turn."""
         for _ in plan.each_round(f"{_GROUP}, {self._size:,} devices, {self._kind} names"):
-            for setup in _SETUPS:
-                self._ours[setup].append(self._cycle(sites[setup.engine], setup))
-            for shape, rate in bare_rates(sites[SQLITE], self._batches).items():
+            # Every copy of a site takes them for new; they are signed again before they are out of date.
+            checks = {
+                engine: [sign_check(site.product, names) for names in self._batches] for engine, site in sites.items()
+            }
+            for setup in self._setups:
+                self._ours[setup].append(self._cycle(sites[setup.engine], setup, checks[setup.engine]))
+            for shape, rate in bare_rates(sites[SQLITE], self._batches, _SHAPES).items():
                 self._shapes[shape].append(rate)
             for writers in (1, 2):
                 self._copies[writers].append(copy_rate(sites[POSTGRES], self._batches, writers))
-        return [self._figure(setup) for setup in _SETUPS]
+        return [self._figure(setup) for setup in self._setups]
 
-    def _cycle(self, site: Site, setup: Setup) -> float:
-        checks = [sign_check(site.product, names) for names in self._batches]
+    def _cycle(self, site: Site, setup: Setup, checks: Sequence[bytes]) -> float:
         at_once = min(_AT_ONCE, len(checks))
         poll = _poll_seconds(len(checks))
         with site.copy() as copy, setup.running(copy) as server:

@@ -14,6 +14,7 @@ from nameplate.domain.device import first_id
 from nameplate.store.database import Database, NewDevices
 from nameplate.store.products import Product
 from nameplate.store.schema import batch
+from nameplate.store.tallies import count_in
 
 _BLOCK: Final = 50
 
@@ -35,7 +36,7 @@ class Grown:
         with self.site.open() as registry:
             product = registry.store.products.find(self.site.product)
             assert product is not None
-            missing = -(-(devices - registry.store.products.count_devices(product.id)) // ROWS)
+            missing = -(-(devices - registry.store.tallies.of_product(product.id)) // ROWS)
             while missing > 0:
                 self._add(registry, product, self.names("random", min(missing, _BLOCK)))
                 missing -= _BLOCK
@@ -59,6 +60,7 @@ class Grown:
             for group in _groups(store.database, parts):
                 store.database.bulk.create_devices(connection, group, now)
             connection.execute(batch.insert(), [{**common, "id": number} for number in numbers])
+            count_in(connection, product.id, sum(part.rows for part in parts))
         self.batches += numbers
 
 

@@ -19,7 +19,7 @@ from nameplate.domain.device import first_id
 from nameplate.store.database import NewDevices
 
 _GROUP: Final = "growth"
-_LEVELS: Final = (10_000, 100_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)
+_LEVELS: Final = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000)
 _QUICK_LEVELS: Final = (10_000, 50_000)
 _MERGED_LEVEL: Final = 5_000_000
 _MERGED_TARGET: Final = 3.0

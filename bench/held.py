@@ -1,6 +1,6 @@
 """Nameplate's worker, started when a line comes in: so that several begin at once, and none while it is starting up.
 
-A worker that is already running looks for work five times a second; a measurement of a second would feel that.
+A worker that is already running looks for work up to twenty times a second; a measurement of a second would feel that.
 """
 
 import signal

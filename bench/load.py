@@ -115,6 +115,7 @@ class _Channel(asyncio.Protocol):
         self._failed = failed
         self._received = b""
         self._since = 0.0
+        self._is_waiting = False
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -123,7 +124,11 @@ class _Channel(asyncio.Protocol):
     def send(self, request: bytes, since: float) -> None:
         """Send a request whose time counts from `since`."""
         assert self._transport is not None
+        if self._transport.is_closing():
+            self._failed("The server closed a connection that was to be used again.")
+            return
         self._since = since
+        self._is_waiting = True
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -133,13 +138,15 @@ class _Channel(asyncio.Protocol):
             self._received = received
             return
         self._received = b""
+        self._is_waiting = False
         if not received.startswith(b"HTTP/1.1 200 ") or self._expected not in received:
             self._failed(received.decode("utf-8", "replace"))
             return
         self._answered(self, time.perf_counter() - self._since)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._failed(f"The server closed a connection: {exc}")
+        if self._is_waiting:
+            self._failed(f"The server closed a connection: {exc}")
 
     def close(self) -> None:
         """Close the connection; that it ends is then no failure."""

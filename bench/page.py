@@ -26,6 +26,7 @@ _TITLES: Final = {
     "fairness": ("Fairness", "Ten names of one account beside a million rows of another."),
     "memory": ("Memory", "While a million devices are registered."),
     "queries": ("Status queries", "Signed calls against the same server answering a constant."),
+    "brokers": ("Brokers' hooks", "May this device connect: against the same server answering a constant."),
     "mixed": ("Queries meanwhile", "What a status query waits while batches are created."),
     "registration": ("Registration on SQLite", "The calls of one registration, and the server's memory."),
     "wire": ("Reading a call", "CPU time to verify and read 10,000 names."),

@@ -15,6 +15,8 @@ class Plan:
     quick: bool
     sites: Sites
     say: Callable[[str], None]
+    file_rows: int
+    """In the files that are imported."""
 
     @property
     def scratch(self) -> Path:

@@ -8,8 +8,6 @@ import pytest
 
 from tests.support import batch
 from tests.support.calls import (
-    BAD,
-    NUMBERS,
     REQUIRED,
     ROWS,
     SCALARS,
@@ -21,6 +19,7 @@ from tests.support.calls import (
 )
 from tests.support.server import Server
 from tests.support.signer import Answer, Client
+from tests.support.values import BAD, NUMBERS
 from tests.support.wire import FORM, expect, fields, post, signed
 
 
@@ -32,8 +31,13 @@ def world(server: Server) -> Iterator[World]:
     product = str(client.call("CreateProduct", ProductName=name, NodeType="0")["ProductKey"])
     apply_id = batch.register(client, product, ["pump-1", "pump-2"])
     device = batch.devices(client, apply_id)[0]
-    yield World(product, apply_id, device["DeviceName"], device["IotId"])
-    assert client.call("QueryProduct", ProductKey=product)["Data"]["DeviceCount"] == 2
+    group = client.call("CreateDeviceGroup", GroupName=name)["Data"]["GroupId"]
+    imported = batch.bring(client, product, {"meter-1": "s1"})
+    yield World(product, apply_id, device["DeviceName"], device["IotId"], imported, group)
+    assert client.call("QueryProduct", ProductKey=product)["Data"]["DeviceCount"] == 3
+    assert client.call("QueryDeviceGroupInfo", GroupId=group)["Data"]["DeviceCount"] == 0
+    assert client.call("QueryDeviceProp", IotId=device["IotId"])["Props"] == "{}"
+    assert client.call("QueryDeviceDetail", IotId=device["IotId"])["Data"]["Status"] == "UNACTIVE"
 
 
 def send(
@@ -91,23 +95,26 @@ def test_a_long_nonce(root: Client) -> None:
     expect(root.v1("QueryProduct", SignatureNonce=uuid4().hex * 8), 400, "MissingProductKey")
 
 
+def without(world: World, slot: Slot) -> dict[str, str | None]:
+    """A good call's parameters but for a list's."""
+    return {name: value for name, value in world.good(slot.action).items() if not name.startswith(f"{slot.name}.")}
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("slot", [*TEXTS, *ROWS], ids=str)
 def test_a_list_with_a_wrong_number(root: Client, world: World, slot: Slot, number: str) -> None:
-    end = "" if slot in TEXTS else ".DeviceName"
-    wrong = {f"{slot.name}.{number}{end}": "never-created"}
-    alone = world.good(slot.action, **{"DeviceName.1": None}) | wrong
+    alone = without(world, slot) | slot.item(number)
     expect(post(root, slot.action, alone), 400, f"Invalid{slot.name}")
-    beside = alone | {f"{slot.name}.1{end}": "never-created"}
+    beside = alone | slot.item(1)
     expect(post(root, slot.action, beside), 400, f"Invalid{slot.name}")
 
 
 @pytest.mark.parametrize("numbers", ["13", "23", "2", "0", "01", "1245", "102"])
 @pytest.mark.parametrize("slot", [*TEXTS, *ROWS], ids=str)
 def test_a_list_with_a_gap(root: Client, world: World, slot: Slot, numbers: str) -> None:
-    end = "" if slot in TEXTS else ".DeviceName"
-    parameters = world.good(slot.action, **{"DeviceName.1": None})
-    parameters |= {f"{slot.name}.{number}{end}": f"never-created-{number}" for number in numbers}
+    parameters = without(world, slot)
+    for number in numbers:
+        parameters |= slot.item(number)
     refusal = expect(post(root, slot.action, parameters), 400, f"Invalid{slot.name}")
     assert "numbered from 1 without gaps" in refusal["Message"]
 
@@ -122,18 +129,21 @@ def test_a_list_of_texts_with_something_below(root: Client, world: World, slot: 
 @pytest.mark.parametrize("stray", [".1", ".1.", ".2.", ".2.Nobody", ".x.DeviceName", "..", "."])
 @pytest.mark.parametrize("slot", ROWS, ids=str)
 def test_a_list_of_rows_with_something_that_is_no_row(root: Client, world: World, slot: Slot, stray: str) -> None:
-    parameters = world.good(slot.action, **{f"{slot.name}.1.DeviceName": "never-created", f"{slot.name}{stray}": "x"})
+    parameters = {**without(world, slot), **slot.item(1), f"{slot.name}{stray}": "x"}
     expect(post(root, slot.action, parameters), 400, f"Invalid{slot.name}")
 
 
-@pytest.mark.parametrize("slot", ROWS, ids=str)
-def test_a_row_without_what_it_must_have(root: Client, world: World, slot: Slot) -> None:
-    first, second = (f"{slot.name}.{number}" for number in (1, 2))
-    alone = world.good(slot.action, **{f"{first}.DeviceNickname": "pump_1"})
-    expect(post(root, slot.action, alone), 400, "MissingDeviceName")
-    later = world.good(slot.action, **{f"{first}.DeviceName": "never-created", f"{second}.DeviceNickname": "pump_2"})
-    refusal = expect(post(root, slot.action, later), 400, "MissingDeviceName")
-    assert refusal["Message"] == f"{second}.DeviceName is mandatory for this action."
+@pytest.mark.parametrize(
+    ("slot", "field"),
+    [(slot, field) for slot in ROWS for field, is_required in slot.fields.items() if is_required],
+    ids=str,
+)
+def test_a_row_without_what_it_must_have(root: Client, world: World, slot: Slot, field: str) -> None:
+    alone = without(world, slot) | slot.item(1, **{field: None})
+    expect(post(root, slot.action, alone), 400, f"Missing{field}")
+    later = without(world, slot) | slot.item(1) | slot.item(2, **{field: None})
+    refusal = expect(post(root, slot.action, later), 400, f"Missing{field}")
+    assert refusal["Message"] == f"{slot.name}.2.{field} is mandatory for this action."
 
 
 def test_no_names_at_all(root: Client, world: World) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from nameplate.coverage import coverage_page, uncovered
 from nameplate.errors import catalogue
 from nameplate.reference import errors_page, operations_page, settings_page
 from nameplate.settings import PREFIX, Settings
+from nameplate.wire.actions import VENDOR_ACTIONS
 from nameplate.wire.operation import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +42,7 @@ def test_the_reference_pages_are_fresh() -> None:
     assert (DOCS / "operations.md").read_text() == operations_page()
     assert (DOCS / "errors.md").read_text() == errors_page()
     assert (DOCS / "settings.md").read_text() == settings_page()
+    assert (DOCS / "coverage.md").read_text() == coverage_page()
 
 
 def test_everything_is_documented() -> None:
@@ -51,6 +54,15 @@ def test_everything_is_documented() -> None:
     for name, field in Settings.model_fields.items():
         assert f"`{PREFIX}{name.upper()}`" in settings_page()
         assert field.description
+
+
+def test_every_action_of_the_vendors_is_once_on_the_coverage_page() -> None:
+    rows = [line for line in coverage_page().splitlines() if line.startswith("| [")]
+    covered = [line.partition("]")[0].removeprefix("| [") for line in rows]
+    others = [action for _, actions in uncovered() for action in actions]
+    assert sorted(covered) == sorted(OPERATIONS)
+    assert sorted(covered + others) == sorted(VENDOR_ACTIONS)
+    assert all(actions for _, actions in uncovered())
 
 
 def test_every_refusal_is_raised_somewhere() -> None:

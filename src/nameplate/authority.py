@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from nameplate.data_dir import StartError
@@ -36,7 +37,7 @@ def _configured(certificate: Path, key: Path, now: int) -> Authority:
     except OSError as error:
         message = f"The CA cannot be read: {error.filename}: {error.strerror}."
         raise StartError(message) from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         message = f"The CA in {certificate} and {key} cannot be used: {error}. Give a CA and its key, not encrypted."
         raise StartError(message) from None
 

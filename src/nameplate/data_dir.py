@@ -1,7 +1,10 @@
 """The data directory: the database's place, and files that hold keys, readable by their owner only."""
 
+import fcntl
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final
@@ -43,15 +46,18 @@ def master_key(settings: Settings, installation: Installation) -> tuple[MasterKe
     The key comes from the environment or from its file, which is made at the first start. Raises StartError if it is
     missing or is not the one that this installation was sealed with.
     """
-    try:
+    with suppress(WrongMasterKeyError):
         return _open(_find_master_key(settings, may_mint=installation.is_new), installation)
-    except WrongMasterKeyError:
-        if not settings.master_key and (settings.data_dir / NEW_MASTER_KEY_FILE).exists():
+    staged = settings.data_dir / NEW_MASTER_KEY_FILE
+    if not settings.master_key and staged.exists():
+        with suppress(WrongMasterKeyError):
+            opened = _open(_read_key(staged.read_text(), str(staged)), installation)
             # A rotation has ended in the database and was stopped before it ended here.
-            return _open(adopt_new_key(settings), installation)
-        where = "NAMEPLATE_MASTER_KEY" if settings.master_key else settings.data_dir / MASTER_KEY_FILE
-        message = f"The master key in {where} is not the one this database was sealed with. Give the right one back."
-        raise StartError(message) from None
+            adopt_new_key(settings)
+            return opened
+    where = "NAMEPLATE_MASTER_KEY" if settings.master_key else settings.data_dir / MASTER_KEY_FILE
+    message = f"The master key in {where} is not the one this database was sealed with. Give the right one back."
+    raise StartError(message)
 
 
 def read_master_key(settings: Settings) -> bytes:
@@ -76,11 +82,30 @@ def stage_new_key(settings: Settings) -> bytes:
     return key
 
 
-def adopt_new_key(settings: Settings) -> bytes:
-    """Make the staged master key the present one, and return it."""
-    (settings.data_dir / NEW_MASTER_KEY_FILE).replace(settings.data_dir / MASTER_KEY_FILE)
+def adopt_new_key(settings: Settings) -> None:
+    """Make the staged master key the present one, unless another process has done so."""
+    with suppress(FileNotFoundError):
+        (settings.data_dir / NEW_MASTER_KEY_FILE).replace(settings.data_dir / MASTER_KEY_FILE)
     _sync(settings.data_dir)
-    return read_master_key(settings)
+
+
+@contextmanager
+def alone_with_keys(settings: Settings) -> Iterator[None]:
+    """Keep others from staging a master key in this data directory.
+
+    Raises StartError if another process is doing so.
+    """
+    prepare(settings)
+    descriptor = os.open(settings.data_dir, os.O_RDONLY)
+    try:
+        # Let go when the process ends, however it does.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        message = f"Another rotation of the master key in {settings.data_dir} is running. Wait for its end."
+        raise StartError(message) from None
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -147,6 +147,21 @@ SIGNATURE_DOES_NOT_MATCH = Refusal(
 )
 SIGNATURE_NONCE_USED = Refusal("SignatureNonceUsed", "Specified signature nonce was used already.", 400)
 
+# --- Brokers' hooks --------------------------------------------------------------------------------------------------
+
+HOOK_BODY_NOT_VALID = Refusal("InvalidHookBody", "The hook's body is not valid: {problem}.", 400)
+HOOK_NOT_FOUND = Refusal(
+    "InvalidHook.NotFound", "There is no such hook; docs/brokers has them by broker. Use POST.", 404
+)
+HOOK_SECRET_WRONG = Refusal(
+    "InvalidHookSecret", "The Authorization header has not the secret of NAMEPLATE_BROKER_SECRET.", 401
+)
+HOOK_SECRET_NEEDED = Refusal(
+    "MissingHookSecret",
+    "Without NAMEPLATE_BROKER_SECRET hooks are answered on this machine only, and not through a proxy.",
+    403,
+)
+
 # --- Business: common ------------------------------------------------------------------------------------------------
 
 ROLE_DENIED = Refusal(
@@ -181,6 +196,7 @@ INVALID_COMMODITY_CODE = Refusal(
     "iot.prod.InvalidAliyunCommodityCode",
     "AliyunCommodityCode is not valid: {choices}.",
 )
+INVALID_CATEGORY = Refusal("iot.prod.InvalidFormattedCatId", "CategoryKey is longer than {most} characters.")
 INVALID_DATA_FORMAT = Refusal("iot.common.InvalidFormattedParameter", "DataFormat is not valid: {choices}.")
 MISSING_DATA_FORMAT = Refusal(
     "iot.common.InvalidFormattedParameter",

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
 from nameplate.call import Call
 from nameplate.domain.device import MAX_ID, Status, first_id
 from nameplate.domain.product import AuthType
 from nameplate.files.columns import DEVICE_NAME, DEVICE_SECRET, NICKNAME, SN, TAGS
+from nameplate.files.tags import as_text
 from nameplate.operations.batches import find_batch
+from nameplate.store.device_lists import Scope
 from nameplate.store.devices import Device
 from nameplate.store.products import Product
 
@@ -61,7 +61,7 @@ class Export:
         if self.batch_id is not None:
             yield first_id(self.batch_id), first_id(self.batch_id + 1) - 1
             return
-        yield from self._call.store.device_lists.ranges(self.product.id, MAX_ID)
+        yield from self._call.store.device_lists.ranges(Scope(self._call.account_id, self.product.id), MAX_ID)
 
     def _rows(self, page: list[Device]) -> list[Row]:
         tags = self._call.store.tags.between(page[0].id, page[-1].id)
@@ -77,7 +77,7 @@ class Export:
             IOT_ID: self._call.registry.iot_ids.iot_id(device.id),
             NICKNAME: device.nickname or "",
             SN: device.sn or "",
-            TAGS: orjson.dumps(tags).decode() if tags else "",
+            TAGS: as_text(dict(tags)),
         }
 
 

@@ -10,7 +10,6 @@ from nameplate.domain.file_batch import Application, FindingKind, Outcome, Polic
 from nameplate.domain.product import AuthType
 from nameplate.errors import BATCH_CANNOT_BE_APPLIED, UPLOAD_IS_GONE
 from nameplate.files.layout import Layout
-from nameplate.operations.capacity import check_room
 from nameplate.store.client_tokens import ClientToken
 from nameplate.store.file_batches import FileBatch
 from nameplate.store.findings import StoredFinding
@@ -114,9 +113,7 @@ def apply(call: Call, batch_id: int, application: Application) -> Progress:
     problem = _file(call, batch_id).problem
     if problem is not None and batch.cancelled_at is None:
         raise BATCH_CANNOT_BE_APPLIED(problem=f"its file could not be read. {problem}")
-    if batch.state in _PLANNED:
-        check_room(call, batch.product_id, batch.counts.to_create)
-    call.store.file_batches.apply(batch_id, application, call.now())
+    call.store.file_batches.apply(batch_id, application, call.now(), call.registry.limits.devices)
     call.registry.wake()
     return progress(call, batch_id)
 

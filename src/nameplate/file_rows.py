@@ -1,7 +1,8 @@
 """The rows of a part that comes from a file, and how they compare to devices that exist."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from functools import cached_property
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -35,14 +36,36 @@ class FileRows:
 
     def __init__(self, claim: Claim) -> None:
         assert claim.lines is not None
-        assert claim.names is not None
         self._claim = claim
-        self.names: list[str] = orjson.loads(claim.names)
         self.lines: Sequence[int] = memoryview(claim.lines).cast("I")
-        self.nicknames: list[str | None] | None = _loads(claim.nicknames)
-        self.sns: list[str | None] | None = _loads(claim.sns)
-        self.tags: list[Tags | None] | None = _loads(claim.tags)
-        self.sealed = None if claim.sealed is None else unpack(claim.sealed)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names."""
+        assert self._claim.names is not None
+        names: list[str] = orjson.loads(self._claim.names)
+        return names
+
+    @cached_property
+    def nicknames(self) -> list[str | None] | None:
+        """The nicknames."""
+        return None if self._claim.nicknames is None else _texts(self._claim.nicknames)
+
+    @cached_property
+    def sns(self) -> list[str | None] | None:
+        """The serial numbers."""
+        return None if self._claim.sns is None else _texts(self._claim.sns)
+
+    @cached_property
+    def tags(self) -> list[Tags | None] | None:
+        """The tags."""
+        tags: list[Tags | None] | None = None if self._claim.tags is None else orjson.loads(self._claim.tags)
+        return tags
+
+    @cached_property
+    def sealed(self) -> list[bytes | None] | None:
+        """The secrets, each sealed for the device that its row would have."""
+        return None if self._claim.sealed is None else unpack(self._claim.sealed)
 
     def id_of(self, row: int) -> int:
         """Return the id that a row's device has, or would have."""
@@ -104,5 +127,6 @@ class Comparison:
         return "" if self._derived is None else self._derived(device.id, device.generation)
 
 
-def _loads(text: str | None) -> Any:  # noqa: ANN401 (JSON)
-    return None if text is None else orjson.loads(text)
+def _texts(written: str) -> list[str | None]:
+    texts: list[str | None] = orjson.loads(written)
+    return texts

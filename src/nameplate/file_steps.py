@@ -21,8 +21,8 @@ from nameplate.store.devices import secret_owner
 from nameplate.store.file_batches import FileBatch
 from nameplate.store.file_parts import Done, finish_file_part, outcomes_of
 from nameplate.store.file_rows import Content, add_tags, delete_between, read_tags, replace_tags, update_devices
-from nameplate.store.findings import StoredFinding
 from nameplate.store.parts import Claim, LeaseLostError
+from nameplate.store.tallies import count_in
 
 
 class _TakenError(Exception):
@@ -31,7 +31,7 @@ class _TakenError(Exception):
 
 @dataclass(slots=True)
 class _Work:
-    """What is to be done to one part: rows whose devices are created, and ones whose devices are given their content."""
+    """What is to be done to one part: rows whose devices are created, and ones whose devices exist and are updated."""
 
     claim: Claim
     rows: FileRows
@@ -68,21 +68,30 @@ class FileSteps:
 
     def _checked(self, claim: Claim) -> Done:
         rows, outcomes = FileRows(claim), bytearray(outcomes_of(claim))
+        if claim.outcomes is None and self._are_free(claim, rows):
+            return Done(bytes(outcomes))
         open_rows = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.CREATE or outcome in FAILED]
         settled = {rows.lines[row] for row in open_rows if outcomes[row] in FAILED}
         existing = self._store.database.bulk.existing(claim.product_id, [rows.names[row] for row in open_rows])
         comparison = Comparison(rows, self._store.products.get(claim.product_id), self._registry.master)
         tags = self._tags(rows, existing)
-        findings: list[StoredFinding] = []
+        differing = {}
         for row in open_rows:
             device = existing.get(rows.names[row])
             if device is None:
                 outcomes[row] = Outcome.CREATE
                 continue
-            differences = comparison.differences(row, device, tags.get(device.id))
-            outcomes[row] = Outcome.CONFLICT if differences else Outcome.UNCHANGED
-            findings += (rows.finding(row, place, found) for place, found in enumerate(differences))
+            differing[row] = comparison.differences(row, device, tags.get(device.id))
+            outcomes[row] = Outcome.CONFLICT if differing[row] else Outcome.UNCHANGED
+        findings = [
+            rows.finding(row, place, difference)
+            for row, differences in differing.items()
+            for place, difference in enumerate(differences)
+        ]
         return Done(bytes(outcomes), findings, settled)
+
+    def _are_free(self, claim: Claim, rows: FileRows) -> bool:
+        return not self._store.database.bulk.taken(claim.product_id, rows.names)
 
     def _tags(self, rows: FileRows, existing: Mapping[str, Existing]) -> Mapping[int, Tags]:
         if rows.tags is None or not existing:
@@ -115,15 +124,12 @@ class FileSteps:
                 done = self._apply(connection, batch, work, taken.get(id(work), set()))
                 created += done.created
                 self._finish(connection, work.claim, done, batch.policy)
-        self._pace.took(len(works), time.perf_counter() - began)
+            count_in(connection, batch.product_id, created)
+        self._pace.took(sum(work.claim.rows for work in works), time.perf_counter() - began)
         metrics.DEVICES_CREATED.inc(created)
 
     def _apply(self, connection: Connection, batch: FileBatch, work: _Work, taken: set[int]) -> Done:
-        rows, outcomes = work.rows, bytearray(outcomes_of(work.claim))
-        for row in work.chosen:
-            outcomes[row] = Outcome.TAKEN if row in taken else Outcome.CREATED
-        for row in work.updates:
-            outcomes[row] = Outcome.UPDATED
+        rows, before = work.rows, outcomes_of(work.claim)
         add_certificates(connection, work.certificates)
         if rows.tags is not None:
             created = {rows.id_of(row): rows.tags[row] or {} for row in work.chosen if row not in taken}
@@ -132,7 +138,13 @@ class FileSteps:
             replace_tags(connection, batch.account_id, {number: some for number, some in labels.items() if some})
         contents = [self._content(batch, rows, row, device) for row, device in work.updates.items()]
         update_devices(connection, contents, self._registry.clock())
-        before = outcomes_of(work.claim)
+        if not taken and len(work.chosen) == work.claim.rows and work.claim.outcomes is None:
+            return Done(bytes([Outcome.CREATED]) * work.claim.rows, created=work.claim.rows)
+        outcomes = bytearray(before)
+        for row in work.chosen:
+            outcomes[row] = Outcome.TAKEN if row in taken else Outcome.CREATED
+        for row in work.updates:
+            outcomes[row] = Outcome.UPDATED
         # A row that was in conflict is not, if its device is gone and it was created.
         settled = {rows.lines[row] for row in (*work.updates, *work.chosen) if before[row] in FAILED}
         findings = [rows.taken(row) for row in sorted(taken)]
@@ -148,7 +160,7 @@ class FileSteps:
 
     def _work(self, claim: Claim, *, is_replacing: bool) -> _Work:
         rows, outcomes = FileRows(claim), outcomes_of(claim)
-        conflicts = [row for row, outcome in enumerate(outcomes) if is_replacing and outcome == Outcome.CONFLICT]
+        conflicts = [row for row, was in enumerate(outcomes) if was == Outcome.CONFLICT] if is_replacing else []
         updates: dict[int, Existing] = {}
         if conflicts:
             existing = self._store.database.bulk.existing(claim.product_id, [rows.names[row] for row in conflicts])
@@ -179,6 +191,7 @@ class FileSteps:
         with self._store.database.transaction() as connection:
             deleted = delete_between(connection, first, first + claim.rows - 1)
             self._finish(connection, claim, Done(bytes(outcomes), findings, settled, -deleted), Policy.ALL_OR_NOTHING)
+            count_in(connection, claim.product_id, -deleted)
 
     def _finish(self, connection: Connection, claim: Claim, done: Done, policy: Policy | None) -> None:
         most = self._registry.limits.devices

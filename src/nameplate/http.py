@@ -20,10 +20,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nameplate.coverage import coverage_page
+from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.downloads import Downloads
 from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
+from nameplate.http_hooks import HookApp
+from nameplate.http_messages import read_head, send_response
 from nameplate.http_protocol import IS_WHOLE
 from nameplate.metrics import CONTENT_TYPE
 from nameplate.probes import Probes
@@ -50,7 +53,7 @@ class OpenApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        head = _read_head(scope)
+        head = read_head(scope)
         try:
             response = await self._answer(head, receive, is_whole=IS_WHOLE in scope)
         except RefusedError as refused:
@@ -62,7 +65,7 @@ class OpenApi:
         except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
             _log.exception("A call could not be answered.")
             response = self._gateway.refuse(head, INTERNAL_ERROR())
-        await _send(response, send)
+        await send_response(response, send)
 
     def close(self) -> None:
         """Let the calls that run be finished."""
@@ -107,9 +110,24 @@ class OpenApi:
             self._waiting -= 1
 
 
-def make_app(openapi: OpenApi, rest: Rest, probes: Probes, downloads: Downloads) -> ASGIApp:
-    """Return the application: the signed OpenAPI on `/`, REST under `/v1`, and what is beside them."""
+def make_app(openapi: OpenApi, rest: Rest, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:
+    """Return the application: the signed OpenAPI on `/`, REST under `/v1`, brokers' hooks, and what is beside them."""
+    beside = _beside(probes, downloads)
 
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # A router and two layers of middleware cost as much as reading a batch's state.
+        path = scope["path"]
+        if path == "/":
+            await openapi(scope, receive, send)
+        elif path.startswith(PREFIX):
+            await rest(scope, receive, send)
+        else:
+            await (hooks if hooks.serves(path) else beside)(scope, receive, send)
+
+    return app
+
+
+def _beside(probes: Probes, downloads: Downloads) -> Starlette:
     async def ready(_: HttpRequest) -> HttpResponse:
         found = await run_in_threadpool(probes.readiness)
         return JSONResponse(found.checks, 200 if found.is_ready else 503)
@@ -120,7 +138,10 @@ def make_app(openapi: OpenApi, rest: Rest, probes: Probes, downloads: Downloads)
     async def certificates(request: HttpRequest) -> HttpResponse:
         batch = request.path_params["batch"]
         expires, signature = (request.query_params.get(name, "") for name in ("Expires", "Signature"))
-        file = await run_in_threadpool(downloads.certificates, batch, expires, signature)
+        try:
+            file = await run_in_threadpool(downloads.certificates, batch, expires, signature)
+        except (RefusedError, WrongMasterKeyError):
+            return PlainTextResponse("The certificates cannot be read now. Try again.\n", 503)
         if file is None:
             return PlainTextResponse("This link is not valid, or not any more. Ask for a new one.\n", 403)
         headers = {"content-disposition": f'attachment; filename="{batch}.zip"', "cache-control": "no-store"}
@@ -128,14 +149,7 @@ def make_app(openapi: OpenApi, rest: Rest, probes: Probes, downloads: Downloads)
 
     routes = [Route("/errors", _errors), Route("/healthz", _health), Route("/readyz", ready)]
     routes += [Route("/coverage", _coverage), Route("/certs/{batch}.zip", certificates)]
-    beside = Starlette(routes=[*routes, Route("/metrics", metrics)])
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # A router and two layers of middleware cost as much as reading a batch's state.
-        path = scope["path"]
-        await (openapi if path == "/" else rest if path.startswith(PREFIX) else beside)(scope, receive, send)
-
-    return app
+    return Starlette(routes=[*routes, Route("/metrics", metrics)])
 
 
 async def _health(_: HttpRequest) -> HttpResponse:
@@ -148,19 +162,3 @@ async def _errors(_: HttpRequest) -> HttpResponse:
 
 async def _coverage(_: HttpRequest) -> HttpResponse:
     return PlainTextResponse(coverage_page(), media_type="text/markdown")
-
-
-def _read_head(scope: Scope) -> Request:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    return Request(scope["method"], scope["query_string"], headers, b"")
-
-
-async def _send(response: Response, send: Send) -> None:
-    headers = {
-        "content-type": response.content_type,
-        "content-length": str(len(response.body)),
-        **response.headers,
-    }
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": raw})
-    await send({"type": "http.response.body", "body": response.body})

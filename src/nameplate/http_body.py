@@ -25,7 +25,9 @@ class ClientGoneError(Exception):
 class Bodies:
     """Reads request bodies, and counts what is held until it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        """Refuse bodies of more than `most` bytes."""
+        self._most = most
         self._held = 0
 
     async def read(self, head: Request, receive: Receive, *, is_whole: bool) -> bytes:
@@ -55,10 +57,10 @@ class Bodies:
         self._held -= sum(map(len, parts))
 
     async def _fill(self, parts: list[bytes], head: Request, receive: Receive) -> None:
-        left, more = MAX_BYTES, True
+        left, more = self._most, True
         if int(head.headers.get("content-length", 0)) > left:
             await _let_go_by(head, receive)
-            raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes")
+            raise REQUEST_TOO_LARGE(limit=f"{self._most} bytes")
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -70,7 +72,7 @@ class Bodies:
                 parts.clear()
                 if more:
                     await _let_go_by(head, receive)
-                raise REQUEST_TOO_LARGE(limit=f"{MAX_BYTES} bytes") if left < 0 else SERVICE_UNAVAILABLE()
+                raise REQUEST_TOO_LARGE(limit=f"{self._most} bytes") if left < 0 else SERVICE_UNAVAILABLE()
             self._held += len(part)
             parts.append(part)
 

@@ -30,6 +30,14 @@ PART_SECONDS: Final = Histogram(
 DEVICES_CREATED: Final = Counter("nameplate_devices_created", "Devices created.")
 WEBHOOK_ATTEMPTS: Final = Counter("nameplate_webhook_attempts", "Webhooks told, or not.", ["outcome"])
 CLAIMS_LOST: Final = Counter("nameplate_claims_lost", "Parts that another worker had taken over meanwhile.")
+HOOKS: Final = Counter("nameplate_hooks", "Hooks of brokers answered, by what came of them.", ["hook", "outcome"])
+HOOK_SECONDS: Final = Histogram(
+    "nameplate_hook_seconds",
+    "Time in which a hook was answered, without the wait for a thread.",
+    ["hook"],
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+CLONES: Final = Counter("nameplate_clones", "Connections of an identity that was connected from elsewhere too.")
 
 
 def render(collector: Collector | None = None) -> bytes:

@@ -21,6 +21,14 @@ def mint_request_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+_ended_at = float("-inf")
+
+
+def seconds_since_call() -> float:
+    """Return how long ago the last signed call was answered in this process: what else runs gives way to calls."""
+    return time.perf_counter() - _ended_at
+
+
 @dataclass(slots=True)
 class Observation:
     """One call, from its arrival to its answer."""
@@ -32,6 +40,8 @@ class Observation:
 
     def end(self, response: Response) -> Response:
         """Tell what came of a signed call, and return its answer."""
+        global _ended_at  # noqa: PLW0603 (as global as the metrics)
+        _ended_at = time.perf_counter()
         # A caller could make up any number of others.
         action = self.action if self.action in OPERATIONS else _UNKNOWN
         self.tell(action, response.code, response.status)

@@ -135,11 +135,14 @@ class Readers:
                         self._uploads.fail(upload, owner, header["problem"], now)
                         return True
                     case "end":
-                        most = self._registry.limits.devices
-                        retried(lambda: self._uploads.finish(upload, owner, self._registry.clock(), most))
-                        self._registry.wake()
+                        self._finish(upload, owner)
                         return True
         return self._stopped.is_set()
+
+    def _finish(self, upload: Upload, owner: str) -> None:
+        most = self._registry.limits.devices
+        retried(lambda: self._uploads.finish(upload, owner, self._registry.clock(), most))
+        self._registry.wake()
 
     def _keep(self, upload: Upload, owner: str, number: int, header: dict[str, Any]) -> None:
         blobs: dict[str, bytes] = header["blobs"]

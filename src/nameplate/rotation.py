@@ -1,9 +1,11 @@
 """`nameplate keys rotate-master`: every sealed value is sealed again under a new master key."""
 
-from nameplate.data_dir import adopt_new_key, read_master_key, stage_new_key
-from nameplate.domain.secrets import MasterKey
+from nameplate.data_dir import StartError, adopt_new_key, alone_with_keys, read_master_key, stage_new_key
+from nameplate.domain.secrets import MasterKey, WrongMasterKeyError
+from nameplate.errors import RefusedError
 from nameplate.server import open_registry
 from nameplate.settings import Settings
+from nameplate.store.database import ConflictError, retried
 from nameplate.store.resealing import reseal
 
 
@@ -13,10 +15,21 @@ def rotate_master(settings: Settings) -> int:
     If it is stopped on the way, the old key or the new one is still the right one, and the next start finds out which.
     Raises StartError.
     """
+    with alone_with_keys(settings):
+        count = _rotate(settings)
+        if settings.new_master_key is None:
+            adopt_new_key(settings)
+    return count
+
+
+def _rotate(settings: Settings) -> int:
     with open_registry(settings) as registry:
         old = read_master_key(settings)
-        new = stage_new_key(settings)
-        count = reseal(registry.store.database, registry.master, MasterKey(new), previous=old)
-    if settings.new_master_key is None:
-        adopt_new_key(settings)
-    return count
+        new = MasterKey(stage_new_key(settings))
+        try:
+            return retried(lambda: reseal(registry.store.database, registry.master, new, previous=old))
+        except WrongMasterKeyError:
+            message = "Something does not open under the present master key: another rotation has ended. Start again."
+        except (RefusedError, ConflictError) as failed:
+            message = f"The rotation failed: {getattr(failed, 'reason', failed.__cause__)}. Start it again."
+        raise StartError(message)

@@ -15,16 +15,21 @@ from prometheus_client import start_http_server
 from starlette.types import ASGIApp
 
 from nameplate.authority import certificates
+from nameplate.brokers.hooks import Hooks
+from nameplate.brokers.presence import Presence
+from nameplate.brokers.protection import Protection
 from nameplate.call import Limits, Quotas, Registry
 from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
 from nameplate.deliverer import Deliverer
 from nameplate.domain.device import IotIds
+from nameplate.domain.pace import Pace
 from nameplate.domain.rates import Rates
 from nameplate.downloads import Downloads
 from nameplate.errors import REQUEST_TOO_LARGE
 from nameplate.gateway import Gateway
 from nameplate.http import OpenApi, make_app
 from nameplate.http_body import MAX_BYTES
+from nameplate.http_hooks import HookApp
 from nameplate.http_protocol import bounded_protocol
 from nameplate.leases import Leases
 from nameplate.probes import Probes
@@ -83,7 +88,8 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 def make_workers(registry: Registry, settings: Settings, count: int) -> Workers:
     """Return workers on this registry's batches, not started."""
     leases = Leases(registry.store, registry.clock, settings.lease)
-    return Workers([Worker(registry, leases) for _ in range(count)], leases)
+    pace = Pace(registry.store.database.bulk.most_parts)
+    return Workers([Worker(registry, leases, pace) for _ in range(count)], leases)
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -98,19 +104,25 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         registry = replace(opened, wake=workers.wake, wake_readers=readers.wake)
         gateway, rest, deliverer = Gateway(registry), make_rest(registry), Deliverer(registry)
         openapi = OpenApi(gateway)
+        presence = Presence(registry.store.connections)
+        hooks = HookApp(Hooks(registry, presence, _protection(settings)))
         sys.setswitchinterval(_SWITCH_SECONDS)
-        workers.start()
-        readers.start()
-        deliverer.start()
+        app = make_app(openapi, rest, hooks, Probes(registry), Downloads(registry))
+        beside = (workers, presence, readers, deliverer)
+        for one in beside:
+            one.start()
         try:
-            app = make_app(openapi, rest, Probes(registry), Downloads(registry))
             _run(app, gateway, listener, _Moments(lambda at: say(f"nameplate is ready on {at}"), rest.stop))
         finally:
-            openapi.close()
-            rest.close()
-            deliverer.stop()
-            readers.stop()
-            workers.stop()
+            for answering in (openapi, rest, hooks):
+                answering.close()
+            for one in reversed(beside):
+                one.stop()
+
+
+def _protection(settings: Settings) -> Protection:
+    secret = settings.broker_secret
+    return Protection(None if secret is None else secret.get_secret_value())
 
 
 def announce_root_key(settings: Settings, registry: Registry, say: Callable[[str], None]) -> None:

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="How callers reach this server, as in https://iot.example.com; by default as they just did."
     )
+    broker_secret: SecretStr | None = Field(
+        None, description="What brokers have to send with their hooks; without it they must be on this machine."
+    )
     quotas: Quotas = Field(Quotas.OFF, description="Refuse calls beyond the vendor's calls per second (vendor).")
     most_products: int | None = Field(None, ge=1, description="Products an account may have; by default any number.")
     most_devices: int | None = Field(None, ge=1, description="Devices a product may have; by default any number.")

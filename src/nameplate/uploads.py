@@ -129,7 +129,7 @@ def path_of(registry: Registry, upload: Upload) -> Path:
 
 def vault_of(registry: Registry, upload: Upload) -> Vault:
     """Return an upload's bytes. Raises UPLOAD_IS_GONE."""
-    return Vault(path_of(registry, upload), key_of(registry, upload))
+    return Vault(path_of(registry, upload), key_of(registry, upload), known=upload.received)
 
 
 def key_of(registry: Registry, upload: Upload) -> bytes:
@@ -140,7 +140,10 @@ def key_of(registry: Registry, upload: Upload) -> bytes:
 
 
 def source(call: Call, batch_id: int, number: int = 0) -> tuple[Callable[[], BinaryIO], Layout]:
-    """Return what opens an upload that is kept, and how it is laid out. Raises UPLOAD_IS_GONE and UPLOAD_IS_ELSEWHERE."""
+    """Return what opens an upload that is kept, and how it is laid out.
+
+    Raises UPLOAD_IS_GONE and UPLOAD_IS_ELSEWHERE.
+    """
     get_batch(call, batch_id)
     found = call.store.uploads.find(batch_id, number)
     if found is None:
@@ -185,7 +188,7 @@ class Receiver:
         size = self._upload.size
         if size is not None and self.received < size:
             raise UPLOAD_IS_SHORTER(received=self.received, size=size)
-        self._vault.close()
+        self._vault.sync()
         registry, upload = self._registry, self._upload
         registry.store.uploads.complete(upload.batch_id, upload.number, self.received, registry.clock())
         self.is_complete = True
@@ -195,6 +198,7 @@ class Receiver:
     def note(self) -> None:
         """Tell everybody how many bytes are here."""
         if self.received != self._noted and not self.is_complete:
+            self._vault.sync()
             self._registry.store.uploads.advance(self._upload.batch_id, self._upload.number, self.received)
             self._noted = self.received
 
@@ -211,19 +215,20 @@ def receiving(call: Call, batch_id: int, offset: int | None, *, corrections: boo
     if upload.state is not UploadState.RECEIVING:
         raise UPLOAD_IS_COMPLETE()
     with _locked(registry, upload):
+        vault = vault_of(registry, upload)
         if offset is None:
-            vault_of(registry, upload).delete()
+            vault.delete()
+            vault = Vault(path_of(registry, upload), key_of(registry, upload))
         elif upload.received:
             _require_here(registry, upload)
-        vault = vault_of(registry, upload)
         if offset is not None and offset != vault.received:
             raise UPLOAD_OFFSET_DIFFERS(offset=vault.received, data={"offset": vault.received})
         receiver = Receiver(registry, upload, vault)
         try:
             yield receiver
         finally:
-            vault.close()
             receiver.note()
+            vault.close()
 
 
 def _latest(call: Call, batch_id: int) -> Upload:

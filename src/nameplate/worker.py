@@ -30,10 +30,11 @@ from nameplate.store.certificates import add_certificates
 from nameplate.store.database import NewDevices, retried
 from nameplate.store.devices import secret_owner
 from nameplate.store.parts import Claim, LeaseLostError, Turns
+from nameplate.store.tallies import count_in
 
 # Where there was something to do just now there will be more; where there was nothing for long, a look is enough.
 _SHORTEST_POLL_SECONDS: Final = 0.005
-_LONGEST_POLL_SECONDS: Final = 0.2
+_LONGEST_POLL_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -42,14 +43,15 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One thread's work on batches."""
 
-    def __init__(self, registry: Registry, leases: Leases) -> None:
+    def __init__(self, registry: Registry, leases: Leases, pace: Pace | None = None) -> None:
+        """Work on a registry's batches; workers of one process share their leases and their pace."""
         self._registry = registry
         self._store = registry.store
         self._iot_ids = registry.iot_ids
         self._clock = registry.clock
         self._leases = leases
         self._turns = Turns()
-        self._pace = Pace(registry.store.database.bulk.most_parts)
+        self._pace = pace or Pace(registry.store.database.bulk.most_parts)
         self._files = FileSteps(registry, self._pace)
         self._woken = threading.Event()
         self._stopped = threading.Event()
@@ -93,7 +95,10 @@ class Worker:
         if flow is None:
             return False
         owner = f"{self._leases.name}:{uuid4().hex}"
-        claims = self._store.parts.claim(owner, flow, now, now + self._leases.milliseconds, self._pace.parts)
+        until, most = now + self._leases.milliseconds, self._pace.parts(now)
+        claims = self._store.parts.claim(owner, flow, now, until, most)
+        if claims:
+            self._pace.met(sum(claim.rows for claim in claims), now)
         with self._leases.held(claims):
             # In order: a name that one part creates is taken for the check of the next.
             for step, together in groupby(claims, key=attrgetter("step")):
@@ -153,10 +158,13 @@ class Worker:
             now = self._clock()
             taken = self._store.database.bulk.create_devices(connection, parts, now)
             for claim, ordinals in zip(named, taken, strict=True):
-                rows = [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals]
-                self._store.parts.finish(connection, claim, rows, now)
-        self._pace.took(len(parts), time.perf_counter() - began)
-        metrics.DEVICES_CREATED.inc(sum(part.rows for part in parts) - sum(map(len, taken)))
+                refused = [RefusedRow(ordinal, TAKEN_NAME) for ordinal in ordinals]
+                self._store.parts.finish(connection, claim, refused, now)
+            rows = sum(part.rows for part in parts)
+            created = rows - sum(map(len, taken))
+            count_in(connection, claims[0].product_id, created)
+        self._pace.took(rows, time.perf_counter() - began)
+        metrics.DEVICES_CREATED.inc(created)
 
     def _certify(self, claim: Claim) -> None:
         """Create the devices of a part with a certificate each, or none of them."""
@@ -174,7 +182,9 @@ class Worker:
             refused |= dict.fromkeys(taken, TAKEN_NAME)
             rows = [RefusedRow(ordinal, reason) for ordinal, reason in refused.items()]
             self._store.parts.finish(connection, claim, rows, now)
-        metrics.DEVICES_CREATED.inc(0 if taken else part.rows)
+            created = 0 if taken else part.rows
+            count_in(connection, claim.product_id, created)
+        metrics.DEVICES_CREATED.inc(created)
 
     def _name(self, claim: Claim) -> Claim:
         """Mint the names of a part that was sent without."""

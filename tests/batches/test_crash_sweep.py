@@ -5,18 +5,23 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Self
+from uuid import uuid4
 
 from tests.support.crash.ledger import AUTHENTICATION, Request, new_names, report
 from tests.support.crash.site import Site
 from tests.support.killer import Order
 
 NOTHING: Final = "$^"
+# The other steps go through reads too; to be killed before one is to be killed after what came before it.
+READS: Final = f"{AUTHENTICATION}|: SELECT"
 WRITES: Final = frozenset(
     {
         "BEGIN IMMEDIATE",
         "COMMIT",
         "after COMMIT",
         "INSERT INTO batch",
+        "INSERT INTO block",
+        "INSERT INTO certificate",
         "INSERT INTO client_token",
         "INSERT INTO device",
         "DELETE FROM part_names WHERE",
@@ -24,6 +29,7 @@ WRITES: Final = frozenset(
         "INSERT INTO part_names",
         "INSERT INTO product",
         "INSERT INTO refusal",
+        "INSERT INTO tally",
         "UPDATE batch SET done",
         "UPDATE batch SET state",
         "UPDATE counter SET value",
@@ -41,6 +47,7 @@ class Sweep:
     def __init__(self, site: Site, skip: str) -> None:
         self.site = site
         self.product = site.create_product()
+        self._certified = site.create_product(AuthType="x509")
         self._skip = skip
         self._position = 0
 
@@ -60,10 +67,14 @@ class Sweep:
     def ask(self, names: list[str], **more: Any) -> Request:
         return self.site.ledger.ask(Request(self.product, names, **more))
 
-    def take(self, names: list[str]) -> None:
+    def ask_certified(self, names: list[str], **more: Any) -> Request:
+        """Ask for devices of an X.509 product."""
+        return self.site.ledger.ask(Request(self._certified, names, is_certified=True, **more))
+
+    def take(self, names: list[str], ask: Callable[..., Request] | None = None) -> None:
         """Register devices of these names."""
         for name in names:
-            self.site.fulfil(self.ask([name], is_batch=False))
+            self.site.fulfil((ask or self.ask)([name], is_batch=False))
 
 
 def product_is_created(sweep: Sweep) -> None:
@@ -123,11 +134,53 @@ def creation_refuses(sweep: Sweep) -> None:
     sweep.site.conclude(request)
 
 
+def new_secrets(names: list[str]) -> dict[str, str]:
+    return {name: uuid4().hex[number:] for number, name in enumerate(names)}
+
+
+def device_is_imported(sweep: Sweep) -> None:
+    """The first one of its product, which needs numbers of its own."""
+    names = new_names(1)
+    product = sweep.site.create_product()
+    request = sweep.site.ledger.ask(Request(product, names, secrets=new_secrets(names), is_batch=False))
+    sweep.arm()
+    sweep.site.fulfil(request)
+
+
+def devices_are_imported(sweep: Sweep) -> None:
+    names = new_names(4)
+    request = sweep.ask(names, secrets=new_secrets(names))
+    sweep.arm()
+    sweep.site.fulfil(request)
+
+
+def certified_devices_are_created(sweep: Sweep) -> None:
+    request = sweep.ask_certified(new_names(3))
+    sweep.site.submit(request)
+    assert sweep.site.wait(request) == "CHECK_SUCCESS"
+    sweep.arm(start="UPDATE part SET owner")
+    sweep.site.start_creation(request)
+    sweep.site.conclude(request)
+
+
+def certified_batch_is_held_back(sweep: Sweep) -> None:
+    """One name is taken between the check and the creation: nothing is created."""
+    names = new_names(3)
+    request = sweep.ask_certified(names, ends=frozenset({"CREATE_FAILED"}), may_be_refused=frozenset(names))
+    sweep.site.submit(request)
+    assert sweep.site.wait(request) == "CHECK_SUCCESS"
+    sweep.take(names[1:2], sweep.ask_certified)
+    sweep.arm(start="SAVEPOINT")
+    sweep.site.start_creation(request)
+    sweep.site.conclude(request)
+
+
 LANES: Final[list[dict[Callable[[Sweep], None], str]]] = [
     {device_is_registered: NOTHING, creation_refuses: AUTHENTICATION},
     {devices_are_created: AUTHENTICATION, product_is_created: AUTHENTICATION},
     {names_are_checked: AUTHENTICATION, check_refuses: AUTHENTICATION},
-    {minted_names_are_registered: AUTHENTICATION},
+    {minted_names_are_registered: AUTHENTICATION, device_is_imported: READS},
+    {devices_are_imported: READS, certified_batch_is_held_back: READS, certified_devices_are_created: READS},
 ]
 """Steps, and what is not counted in each; a data directory per lane, so that no processor idles."""
 

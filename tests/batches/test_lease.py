@@ -62,7 +62,7 @@ class Site:
     def start_creation(self, number: int) -> None:
         found = self.registry.store.batches.find(number)
         assert found is not None
-        assert self.registry.store.batches.start_creation(number, found.product_id, NOW)
+        assert self.registry.store.batches.start_creation(found, NOW)
 
     def worker(self, now: int, iot_ids: IotIds | None = None) -> Worker:
         leases = Leases(self.registry.store, lambda: now, LEASE / 1000)

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.support.sdks.contract import ModelContract, SdkContract, sync_server
+from tests.support.sdks.contract import SdkContract, sync_server
 from tests.support.sdks.node import NodeError, NodeSdk, NodeTea, PopCore, PopCorePost, need_modules
-from tests.support.sdks.sdk import ModelSdk, Sdk
+from tests.support.sdks.sdk import Sdk
 from tests.support.server import Server
 
 __all__ = ["sync_server"]
@@ -29,14 +29,6 @@ def sdk(request: pytest.FixtureRequest, server: Server) -> Iterator[Sdk]:
 
 class TestNodeSdks(SdkContract):
     pass
-
-
-class TestNodeModels(ModelContract):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def sdk(cls, server: Server) -> Iterator[ModelSdk]:
-        with closing(NodeTea(server)) as client:
-            yield client
 
 
 def thrown(sdk: NodeSdk, action: str, **parameters: object) -> NodeError:

@@ -7,9 +7,9 @@ import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 
-from tests.support.sdks.contract import MIXED_ROWS, ModelContract, SdkContract, sync_server
+from tests.support.sdks.contract import MIXED_ROWS, SdkContract, sync_server
 from tests.support.sdks.python import PythonCore, PythonTea, PythonTeaV1
-from tests.support.sdks.sdk import ModelSdk, Sdk
+from tests.support.sdks.sdk import Sdk
 from tests.support.server import Server
 
 __all__ = ["sync_server"]
@@ -25,13 +25,6 @@ def sdk(request: pytest.FixtureRequest, server: Server) -> Iterator[Sdk]:
 
 class TestPythonSdks(SdkContract):
     pass
-
-
-class TestPythonModels(ModelContract):
-    @pytest.fixture(params=TEA)
-    def sdk(self, request: pytest.FixtureRequest, server: Server) -> Iterator[ModelSdk]:
-        with closing(request.param(server)) as client:
-            yield client
 
 
 def test_core_tells_its_user_that_the_secret_is_wrong(server: Server) -> None:

@@ -73,6 +73,8 @@ class Caller:
             return
         if request.kind is Kind.MINTED:
             answer = self.told("BatchRegisterDevice", Count=str(request.count), **common)
+        elif request.kind is Kind.IMPORTED:
+            answer = self.told("BatchImportDevice", **common, **_rows(request))
         else:
             answer = self.told("BatchCheckDeviceNames", **common, **numbered("DeviceName", request.names))
         self.ledger.hear(request, int(answer["Data"]["ApplyId"]))
@@ -112,5 +114,15 @@ class Caller:
         answer = self.told(
             "QueryPageByApplyId", ApplyId=str(request.answer), PageSize=str(PAGE), CurrentPage=str(number)
         )
-        self.ledger.show(request.product, answer["ApplyDeviceList"]["ApplyDeviceInfo"])
+        rows = answer["ApplyDeviceList"]["ApplyDeviceInfo"]
+        self.ledger.show(request.product, rows)
+        if request.kind is Kind.IMPORTED:
+            self.ledger.compare(request, rows)
         return int(answer["PageCount"])
+
+
+def _rows(request: Request) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for number, name in enumerate(request.names, 1):
+        rows |= {f"DeviceList.{number}.DeviceName": name, f"DeviceList.{number}.DeviceSecret": request.secret(name)}
+    return rows

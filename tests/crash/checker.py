@@ -20,7 +20,8 @@ _FROM_TABLE: Final = "SET enable_indexscan = off; SET enable_indexonlyscan = off
 _DEVICE: Final = {"sqlite": "device NOT INDEXED", "postgresql": "device"}
 _TWICE: Final = "SELECT count(*) FROM (SELECT 1 FROM {device} GROUP BY {columns} HAVING count(*) > 1) AS twice"
 _DEVICES: Final = """
-SELECT device.id, product.key, device.name FROM device JOIN product ON product.id = product_id ORDER BY device.id
+SELECT device.id, product.key, device.name, device.secret IS NOT NULL
+FROM device JOIN product ON product.id = product_id ORDER BY device.id
 """
 _REFUSED: Final = "SELECT batch_id, ordinal, name, reason FROM refusal ORDER BY batch_id, ordinal"
 _BATCHES: Final = """
@@ -34,6 +35,10 @@ _NONE: Final = {
         SELECT count(*) FROM refusal JOIN batch ON batch.id = refusal.batch_id
         LEFT JOIN device ON device.product_id = batch.product_id AND device.name = refusal.name
         WHERE device.id IS NULL
+    """,
+    "products whose devices are counted wrong": """
+        SELECT count(*) FROM product WHERE (SELECT coalesce(sum(devices), 0) FROM tally WHERE product_id = product.id)
+        <> (SELECT count(*) FROM device WHERE product_id = product.id)
     """,
     "parts that are not done": "SELECT count(*) FROM part WHERE is_done = 0 OR owner IS NOT NULL",
     "batches whose parts do not add up": """
@@ -110,7 +115,7 @@ class _Check:
         return found
 
     def _read_devices(self) -> None:
-        for number, product, name in _stream(self._connection, _DEVICES):
+        for number, product, name, brought in _stream(self._connection, _DEVICES):
             self._found.devices += 1
             batch, ordinal = divmod(number, ROW)
             request = self._told.get(number) or self._told.get(batch)
@@ -121,6 +126,8 @@ class _Check:
             place = ordinal if request.is_batch else 0
             if place >= request.count or (request.stem and name != request.name(place)):
                 self._found.complain(f"the device {number} is {name}; asked for was {request}")
+            if brought != (request.kind is Kind.IMPORTED):
+                self._found.complain(f"the device {number} has a secret that it brought, or has none; see {request}")
 
     def _read_refusals(self) -> None:
         for batch, ordinal, name, reason in _stream(self._connection, _REFUSED):

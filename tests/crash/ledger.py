@@ -20,6 +20,7 @@ class Kind(StrEnum):
     RACING = "racing"
     MINTED = "minted"
     SINGLE = "single"
+    IMPORTED = "imported"
 
 
 @dataclass(slots=True)
@@ -49,6 +50,10 @@ class Request:
 
     def name(self, ordinal: int) -> str:
         return f"{self.stem}-{self.first + ordinal}"
+
+    def secret(self, name: str) -> str:
+        """What a device of an import brings."""
+        return f"{self.token[:20]}:{name.rpartition('-')[2]}"
 
 
 class Ledger:
@@ -114,6 +119,13 @@ class Ledger:
                 "INSERT OR IGNORE INTO shown VALUES (?, ?, ?, ?, ?, ?)", [(*row, now) for row in devices]
             )
             self._shown.execute("COMMIT")
+
+    def compare(self, request: Request, rows: Iterable[dict[str, str]]) -> None:
+        """Note which imported devices were shown with a secret that they did not bring."""
+        for row in rows:
+            if row["DeviceSecret"] != request.secret(row["DeviceName"]):
+                with self._lock:
+                    self.changed_secrets.append(f"{row['DeviceName']} of {request} was shown with another secret")
 
     @property
     def secrets(self) -> int:

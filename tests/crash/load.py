@@ -17,7 +17,7 @@ MOST_ROWS: Final = 10_000
 RACE: Final = 40
 """After how many requests clients race for other names."""
 
-_KINDS: Final = {Kind.NAMED: 4, Kind.RACING: 3, Kind.MINTED: 2, Kind.SINGLE: 2}
+_KINDS: Final = {Kind.NAMED: 4, Kind.RACING: 3, Kind.MINTED: 2, Kind.SINGLE: 2, Kind.IMPORTED: 2}
 
 
 class Gate:
@@ -124,7 +124,7 @@ def fulfil(caller: Caller, request: Request) -> None:
     caller.submit(request)
     if not request.is_batch:
         return
-    if request.kind is not Kind.MINTED:
+    if request.kind in (Kind.NAMED, Kind.RACING):
         checked = caller.wait(request, "CHECK")
         if checked == "CHECK_SUCCESS":
             about = {"ProductKey": request.product, "ApplyId": str(request.answer)}

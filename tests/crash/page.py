@@ -17,15 +17,15 @@ _INTRODUCTION: Final = """\
 # Crashes
 
 `make crash` (`MINUTES=30 DATABASE=postgresql` or `sqlite`) kills an installation again and again while six clients
-register: named batches, minted ones, single devices, and batches that race for the same names. Clients send a call
-again, with its ClientToken, until it is answered.
+register: named batches, minted ones, imports with secrets, single devices, and batches that race for the same names.
+Clients send a call again, with its ClientToken, until it is answered.
 
 - On PostgreSQL there are two servers, one of them of two processes, and four workers; on SQLite a server and a worker.
 - Killed are servers, one process of a server, workers, the database, everything at once: at random moments, before a
   chosen SQL statement and after a COMMIT that nobody has been told of. Workers stand still past their lease and go on.
 - When the clients rest, and at the end, a checker that uses nothing of Nameplate reads the database and holds it
-  against what clients were told: batches, names, ids, refusals, tokens. Secrets are asked for again and compared. It is
-  itself tested, with databases that are damaged on purpose.
+  against what clients were told: batches, names, ids, refusals, tokens, counts. Secrets are asked for again and
+  compared, imported ones with what was sent. It is itself tested, with databases that are damaged on purpose.
 
 A short run on each engine is part of `make test`.
 """

@@ -9,6 +9,7 @@ import pytest
 
 from nameplate.call import Registry
 from nameplate.data_dir import database_url
+from nameplate.operations.imports import Credentials
 from nameplate.settings import Settings
 from tests.crash.checker import check, is_unfinished
 from tests.crash.ledger import Kind, Ledger, Request
@@ -29,6 +30,9 @@ DAMAGE: Final = {
     "DELETE FROM client_token": "ClientTokens stand for something else",
     "UPDATE client_token SET answer = answer + 1": "ClientTokens stand for something else",
     "DELETE FROM refusal": "refused",
+    "UPDATE tally SET devices = devices + 1": "counted wrong",
+    "UPDATE device SET secret = NULL WHERE name = 'meter-2'": "a secret that it brought, or has none",
+    "UPDATE device SET secret = 'moved' WHERE name = 'pump-2'": "a secret that it brought, or has none",
     "DELETE FROM device WHERE name = 'pump-0'": "names that were refused and do not exist",
 }
 
@@ -52,6 +56,7 @@ def site(engine: str, registry: Registry, settings: Settings, tmp_path: Path) ->
     late.answer = _check_names(account, late)
     account.work()
     late.state = "CHECK_FAILED"
+    _import(account, ledger.ask(Request(Kind.IMPORTED, product, 3, "meter")))
     lone = ledger.ask(Request(Kind.SINGLE, product, 1, "lone"))
     account.call("RegisterDevice", product_key=product, device_name=lone.name(0), client_token=lone.token)
     found = registry.store.devices.find_name(1, lone.name(0))
@@ -71,6 +76,14 @@ def _create_batch(account: Account, request: Request) -> None:
     request.state = "CREATE_SUCCESS"
 
 
+def _import(account: Account, request: Request) -> None:
+    rows = [Credentials(name, request.secret(name)) for name in request.names]
+    call = {"product_key": request.product, "device_list": rows, "client_token": request.token}
+    request.answer = int(account.call("BatchImportDevice", **call)["Data"]["ApplyId"])
+    account.work()
+    request.state = "CREATE_SUCCESS"
+
+
 def _check_names(account: Account, request: Request) -> int:
     names = {"device_name": request.names, "client_token": request.token}
     return int(account.call("BatchCheckDeviceNames", product_key=request.product, **names)["Data"]["ApplyId"])
@@ -79,7 +92,7 @@ def _check_names(account: Account, request: Request) -> int:
 def test_what_is_right_is_right(site: Site) -> None:
     found = check(site.url, site.ledger)
     assert found.wrong == []
-    assert (found.batches, found.devices) == (2, 5)
+    assert (found.batches, found.devices) == (3, 8)
     assert (found.lost_batches, found.duplicate_names, found.duplicate_ids) == (0, 0, 0)
     assert not is_unfinished(site.url)
 
@@ -100,6 +113,17 @@ def test_a_name_twice_is_found(site: Site) -> None:
     copied = "INSERT INTO device (id, product_id, name, created_at) SELECT id + 100, product_id, name, 0 FROM device"
     execute(site.url, "DROP INDEX device_name", f"{copied} WHERE name = 'pump-1'")
     assert check(site.url, site.ledger).duplicate_names == 1
+
+
+def test_an_imported_secret_that_is_another_is_found(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    request = Request(Kind.IMPORTED, "key", 2, "meter")
+    right = [{"DeviceName": name, "DeviceSecret": request.secret(name)} for name in request.names]
+    ledger.compare(request, right)
+    assert ledger.changed_secrets == []
+    ledger.compare(request, [right[0], right[1] | {"DeviceSecret": right[0]["DeviceSecret"]}])
+    assert len(ledger.changed_secrets) == 1
+    ledger.close()
 
 
 def test_a_changed_secret_is_found(tmp_path: Path) -> None:

@@ -46,8 +46,7 @@ def test_skip_invalid_leaves_exactly_the_good_ones(importer: Importer) -> None:
     assert (progress.state, progress.stage) == (State.CREATE_FAILED, Stage.ENDED)
     assert (progress.created, progress.failed, progress.illegal, progress.conflicts) == (2, 2, 1, 1)
     assert set(importer.devices(progress.batch_id)) == {"pump-1", "pump-2"}
-    assert importer.registry.store.devices.find_name(1, "pump-3").nickname == "Pump_3"
-    assert importer.registry.store.devices.find_name(1, "pump-1").nickname == "Pump_1"
+    assert (importer.device("pump-3").nickname, importer.device("pump-1").nickname) == ("Pump_3", "Pump_1")
 
 
 def test_all_or_nothing_is_refused_while_a_row_is_illegal_or_in_conflict(importer: Importer) -> None:
@@ -100,7 +99,7 @@ def test_skip_existing_leaves_what_exists_as_it_is(importer: Importer) -> None:
     importer.register("pump-2")
     progress = importer.apply(batch, EXISTING)
     assert (progress.state, progress.created, progress.failed, progress.conflicts) == (State.CREATE_SUCCESS, 1, 0, 1)
-    assert importer.registry.store.devices.find_name(1, "pump-3").nickname == "Pump_3"
+    assert importer.device("pump-3").nickname == "Pump_3"
     with pytest.raises(RefusedError, match="illegal"):
         importer.apply(importer.plan(names("n", "pump-4")), EXISTING)
 
@@ -159,7 +158,7 @@ def test_tags_and_serial_numbers_come_with_the_devices(importer: Importer) -> No
     header = ("DeviceName", "Sn", "tag:line")
     importer.load(table([("pump-1", "S1", "a"), ("pump-2", "", ""), ("pump-3", "S3", "b")], header))
     store = importer.registry.store
-    found = [store.devices.find_name(1, f"pump-{number}") for number in (1, 2, 3)]
+    found = [importer.device(f"pump-{number}") for number in (1, 2, 3)]
     assert [(one.sn, store.tags.of(one.id)) for one in found] == [
         ("S1", {"line": "a"}),
         (None, {}),

@@ -5,6 +5,7 @@ import io
 import socket
 import struct
 import time
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ import orjson
 import pyrage
 import pytest
 
-from nameplate.files.manifest import verify
+from nameplate.files.manifest import Manifest
 from tests.rest.test_uploads import basic
 from tests.support import batch
 from tests.support.disk import wait_until
@@ -124,16 +125,15 @@ def test_the_manifest_says_what_was_delivered(server: Server, rest: RestClient, 
     for query in ({}, {"to": to}):
         answer = rest.send("GET", f"/v1/batches/{number}/devices", params=query)
         export_id = answer.headers["x-nameplate-export"]
-        signed = rest.send("GET", f"/v1/exports/{export_id}/manifest").content
+        manifest = Manifest.read(rest.send("GET", f"/v1/exports/{export_id}/manifest").text)
         key = rest.ok("GET", "/v1/manifest-key")["public_key"]
-        assert verify(signed, io.BytesIO(answer.content), key) == []
-        assert verify(signed, io.BytesIO(answer.content + b"x"), key) != []
-        assert verify(signed.replace(b'"rows": 50', b'"rows": 51'), io.BytesIO(answer.content), key) != []
-        manifest = orjson.loads(signed)["manifest"]
-        assert manifest["sha256"] == hashlib.sha256(answer.content).hexdigest()
-        assert (manifest["rows"], manifest["size"]) == (50, len(answer.content))
-        assert (manifest["batch_id"], manifest["product_key"]) == (str(number), product)
-        assert (manifest["recipients"], manifest["made_by"]) == (list(query.values()), server.root.key_id)
+        assert manifest.differences(io.BytesIO(answer.content), key) == []
+        assert manifest.differences(io.BytesIO(answer.content + b"x"), key) != []
+        assert replace(manifest, rows=51).differences(io.BytesIO(answer.content), key) != []
+        assert manifest.digest == hashlib.sha256(answer.content).hexdigest()
+        assert (manifest.export_id, manifest.rows, manifest.size) == (export_id, 50, len(answer.content))
+        assert (manifest.batch_id, manifest.product_key, manifest.columns) == (number, product, COLUMNS)
+        assert (manifest.recipients, manifest.access_key_id) == (list(query.values()), server.root.key_id)
 
 
 @pytest.mark.parametrize("to", ["", "age1", "age1x" + "q" * 57, "ssh-ed25519 AAAA", "AGE-SECRET-KEY-1"])
@@ -193,8 +193,8 @@ def test_a_slow_client_gets_everything_and_keeps_nobody_waiting(server: Server, 
             digest.update(piece)
             size += len(piece)
             rows += piece.count(b"\n")
-    manifest = rest.ok("GET", f"/v1/exports/{answer.headers['x-nameplate-export']}/manifest")["manifest"]
-    assert (manifest["rows"], manifest["size"], manifest["sha256"]) == (rows, size, digest.hexdigest())
+    manifest = rest.ok("GET", f"/v1/exports/{answer.headers['x-nameplate-export']}/manifest")
+    assert (manifest["rows"], manifest["size"], manifest["digest"]) == (rows, size, digest.hexdigest())
     assert rows == 120_000
 
 

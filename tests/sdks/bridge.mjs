@@ -1,12 +1,14 @@
 import { createInterface } from 'node:readline';
 
-export const { endpoint, accessKeyId, accessKeySecret, method, timeout } = JSON.parse(process.argv[2]);
-
-// A line in is a call, a line out is what the SDK's user gets: so one Python test drives SDKs of both languages.
-export async function serve(call) {
+// A line in is a call and the client that is to make it, a line out is what the SDK's user gets: so one Python test
+// drives SDKs of both languages, and one process has all clients.
+export async function serve(connect, call) {
+  const clients = new Map();
   for await (const line of createInterface({ input: process.stdin })) {
-    const { action, parameters } = JSON.parse(line);
-    const result = await call(action, parameters).catch((error) => ({ error: describe(error) }));
+    const { action, parameters, config } = JSON.parse(line);
+    const key = JSON.stringify(config);
+    if (!clients.has(key)) clients.set(key, connect(config));
+    const result = await call(clients.get(key), action, parameters).catch((error) => ({ error: describe(error) }));
     process.stdout.write(`${JSON.stringify(result)}\n`);
   }
 }

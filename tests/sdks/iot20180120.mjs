@@ -1,16 +1,24 @@
 import iot from '@alicloud/iot20180120';
 import openApi from '@alicloud/openapi-client';
-import { accessKeyId, accessKeySecret, endpoint, serve, timeout } from './bridge.mjs';
+import { serve } from './bridge.mjs';
 
-const client = new iot.default(
-  new openApi.Config({ endpoint, accessKeyId, accessKeySecret, protocol: 'http', readTimeout: timeout }),
+class Client extends iot.default {
+  // Keeps what came.
+  async callApi(...given) {
+    this.came = await super.callApi(...given);
+    return this.came;
+  }
+}
+
+await serve(
+  ({ endpoint, accessKeyId, accessKeySecret, timeout }) =>
+    new Client(new openApi.Config({ endpoint, accessKeyId, accessKeySecret, protocol: 'http', readTimeout: timeout })),
+  async (client, action, parameters) => {
+    const request = new iot[`${action}Request`](attributes(parameters));
+    const { body } = await client[lowerFirst(action)](request);
+    return { body: body.toMap(), raw: client.came.body };
+  },
 );
-
-await serve(async (action, parameters) => {
-  const request = new iot[`${action}Request`](attributes(parameters));
-  const { body } = await client[lowerFirst(action)](request);
-  return { body: body.toMap(), unset: unset(body) };
-});
 
 function attributes(value) {
   if (Array.isArray(value)) return value.map(attributes);
@@ -20,12 +28,4 @@ function attributes(value) {
 
 function lowerFirst(name) {
   return name[0].toLowerCase() + name.slice(1);
-}
-
-// JSON leaves out what is undefined, so the attributes that no answer has filled are listed.
-function unset(value, path = []) {
-  if (value === undefined) return [path.join('.')];
-  if (Array.isArray(value)) return value.flatMap((item) => unset(item, path));
-  const names = value?.constructor?.names?.() ?? {};
-  return Object.keys(names).flatMap((name) => unset(value[name], [...path, name]));
 }

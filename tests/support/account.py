@@ -1,10 +1,12 @@
 """An account in this process: calls operations directly, and works on batches only when told to."""
 
 from typing import Any
+from uuid import uuid4
 
 from nameplate import operations
 from nameplate.call import Call, Registry
 from nameplate.domain.access import Role
+from nameplate.errors import RefusedError
 from nameplate.leases import Leases
 from nameplate.store.access_keys import NewAccessKey
 from nameplate.wire.operation import OPERATIONS
@@ -31,9 +33,24 @@ class Account:
         answer = OPERATIONS[action].function(call, **arguments)
         return answer() if callable(answer) else answer
 
-    def product(self, name: str = "pumps") -> str:
+    def product(self, name: str = "", **more: Any) -> str:
         """Create a product and return its key."""
-        return str(self.call("CreateProduct", product_name=name, node_type=0)["ProductKey"])
+        chosen = name or f"p_{uuid4().hex[:20]}"
+        return str(self.call("CreateProduct", product_name=chosen, node_type=0, **more)["ProductKey"])
+
+    def register(self, product: str, *names: str) -> list[str]:
+        """Register devices one by one and return their IotIds."""
+        made = [self.call("RegisterDevice", product_key=product, device_name=name) for name in names]
+        return [device["Data"]["IotId"] for device in made]
+
+    def refusal(self, action: str, **arguments: Any) -> str:
+        """Perform an operation that has to be refused, and return the code."""
+        try:
+            answer = self.call(action, **arguments)
+        except RefusedError as refused:
+            return refused.code
+        message = f"{action} was answered {answer}"
+        raise AssertionError(message)
 
     def work(self) -> None:
         """Do every waiting part's step."""

@@ -36,6 +36,18 @@ def register(client: Client, product: str, names: list[str]) -> int:
     return batch
 
 
+def bring(client: Client, product: str, secrets: dict[str, str]) -> int:
+    """Import devices with their secrets, and return the ApplyId."""
+    rows = {
+        f"DeviceList.{number}.{field}": value
+        for number, row in enumerate(secrets.items(), 1)
+        for field, value in zip(("DeviceName", "DeviceSecret"), row, strict=True)
+    }
+    batch = int(client.call("BatchImportDevice", ProductKey=product, **rows)["Data"]["ApplyId"])
+    assert wait(client, product, batch)["Status"] == "CREATE_SUCCESS"
+    return batch
+
+
 def devices(client: Client, batch: int) -> list[dict[str, str]]:
     """Page through every device of a batch."""
     rows: list[dict[str, str]] = []

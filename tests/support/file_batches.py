@@ -15,6 +15,7 @@ from nameplate.file_batches import Progress
 from nameplate.operations.selection import device_secret
 from nameplate.reader import Readers, heard
 from nameplate.settings import Settings
+from nameplate.store.devices import Device
 from nameplate.store.findings import StoredFinding
 from nameplate.store.uploads import Upload
 from tests.support.account import Account
@@ -51,10 +52,12 @@ class NearReaders(Readers):
 class Importer:
     """One account's files, for one product."""
 
-    def __init__(self, registry: Registry, settings: Settings, account: Account | None = None) -> None:
+    def __init__(
+        self, registry: Registry, settings: Settings, account: Account | None = None, product: str = "pumps"
+    ) -> None:
         self.registry = registry
         self.account = account or Account(registry)
-        self.product = self.account.product()
+        self.product = self.account.product(product)
         self.call = Call(registry, "test", self.account.id, Role.ADMIN, "http://127.0.0.1")
         self.readers = NearReaders(registry, settings)
 
@@ -120,6 +123,13 @@ class Importer:
         low, high = (0, 2**62) if batch is None else (first_id(batch), first_id(batch + 1) - 1)
         devices = store.devices.after(low, high, low - 1, 1_000_000)
         return {device.name: device_secret(self.call, found, device) for device in devices}
+
+    def device(self, name: str) -> Device:
+        product = self.registry.store.products.find(self.product)
+        assert product is not None
+        found = self.registry.store.devices.find_name(product.id, name)
+        assert found is not None
+        return found
 
     def register(self, name: str, **more: Any) -> None:
         self.account.call("RegisterDevice", product_key=self.product, device_name=name, **more)

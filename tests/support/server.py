@@ -92,5 +92,15 @@ class Server:
 
     def keys(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `nameplate keys …` on its data directory."""
-        command = [*self.program, "keys", *arguments, "--data-dir", str(self.data_dir)]
+        return self.run("keys", *arguments)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on its data directory."""
+        command = [*self.program, *arguments, "--data-dir", str(self.data_dir)]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
+
+    def command(self, *arguments: str) -> str:
+        """Run a command that has to succeed, and return what it has written."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout

@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "keys": ("keys", "keys", _HERE),
     "db": ("database", "db", _HERE),
     "ca": ("certificates", "ca", _HERE),
+    "access": ("access", "access", _HERE),
+    "brokers": ("brokers", "brokers", _HERE),
     "products": ("products", "products", _THERE),
     "template": ("exports", "template", _THERE),
     "import": ("imports", "import_file", _THERE),

@@ -54,7 +54,7 @@ class Certificates:
         self._authority = authority
         self._days = days
         self._link_key = link_key
-        self._issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.certificate.public_key())  # type: ignore[arg-type]  # read as EC or RSA
+        self._issuer_key = _key_identifier(authority)
         self.ca_pem = authority.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def mint(self, subject: Subject, now: int) -> Minted:
@@ -163,6 +163,16 @@ def _name(subject: Subject) -> x509.Name:
             x509.NameAttribute(NameOID.SERIAL_NUMBER, subject.iot_id),
         ]
     )
+
+
+def _key_identifier(authority: Authority) -> x509.AuthorityKeyIdentifier:
+    """Return what points to a CA's key: in the CA's own words, or who checks a certificate would not find it."""
+    extensions = authority.certificate.extensions
+    try:
+        own = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 def _usage(*, is_ca: bool) -> x509.KeyUsage:

@@ -6,8 +6,6 @@ The limits are the vendor's (page 30527 and the pages of SaveDeviceProp and Crea
 import re
 from typing import Any, Final
 
-import orjson
-
 from nameplate.domain.names import is_label
 
 TAGS_PER_DEVICE: Final = 100
@@ -23,6 +21,8 @@ GROUP_KEY_LENGTH: Final = 16
 
 _KEY: Final = re.compile(r"[A-Za-z0-9\-_.:@]{1,64}")
 _RESERVED: Final = "abc"
+# Half of a character: JSON can write it, UTF-8 cannot.
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def is_tag_key(text: str) -> bool:
@@ -31,11 +31,14 @@ def is_tag_key(text: str) -> bool:
 
 
 def tag_value(value: Any) -> str | None:  # noqa: ANN401 (JSON)
-    """Return the text that a JSON value is as a tag, or None if it cannot be one: null, nested, or too long."""
-    if value is None or isinstance(value, dict | list):
+    """Return the text that a JSON value is as a tag, or None if it cannot be one: null, nested, or too long.
+
+    Numbers are expected as they were written: to read one may be to change it.
+    """
+    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
+    if not isinstance(text, str) or len(text) > VALUE_LENGTH or _SURROGATE.search(text):
         return None
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= VALUE_LENGTH else None
+    return text
 
 
 def is_group_name(text: str) -> bool:

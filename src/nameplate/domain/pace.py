@@ -1,27 +1,60 @@
-"""How many parts a worker creates in one transaction, from how long the last one took."""
+"""How many parts a worker creates in one transaction, from how long the last one took and who else is there."""
 
 from typing import Final
 
+from nameplate.domain.batch import ROWS_PER_PART
+
 SLOW_PART_SECONDS: Final = 0.1
-"""From here on a part is slow enough for two to be tried at once."""
+"""From here on a part is slow enough for several to be tried at once."""
 
 LONG_SECONDS: Final = 3.0
 """As long as a transaction may take: whoever else wants to write waits for it."""
 
+COMPANY_MS: Final = 10_000
+"""For how long after a small batch another one is expected: it would wait for what has been begun."""
+
+_SMALL_ROWS: Final = ROWS_PER_PART // 2
 _QUICK_PART_SECONDS: Final = SLOW_PART_SECONDS / 4
+_NEARLY_LONG_SECONDS: Final = LONG_SECONDS * 0.75
+# Of two parts together each costs less, and so on; how much less shows only then.
+_GAIN: Final = 2
 
 
 class Pace:
-    """Starts with one part, doubles while parts are slow, and goes back when they are not or a transaction is long."""
+    """Starts with one part, takes more while parts are slow and small batches keep away, and goes back.
+
+    Several workers may share one: none is surprised by what another has met.
+    """
 
     def __init__(self, most: int) -> None:
         """Never exceed `most` parts."""
         self._most = most
-        self.parts = 1
+        self._alone_from = 0
+        self._alone = 1
 
-    def took(self, parts: int, seconds: float) -> None:
+    def parts(self, now: int) -> int:
+        """Return how many parts to create at once.
+
+        A transaction cannot be interrupted: in the company of small batches it is one part, which is what they may
+        have to wait for.
+        """
+        return self._alone if now >= self._alone_from else 1
+
+    def met(self, rows: int, now: int) -> None:
+        """Take note of how many rows somebody's turn was for."""
+        if rows < _SMALL_ROWS:
+            self._alone_from = now + COMPANY_MS
+
+    def took(self, rows: int, seconds: float) -> None:
         """Take note of what one transaction took."""
-        if seconds > LONG_SECONDS or seconds / parts < _QUICK_PART_SECONDS:
-            self.parts = max(1, self.parts // 2)
-        elif seconds / parts > SLOW_PART_SECONDS or (parts > 1 and seconds < LONG_SECONDS / 2):
-            self.parts = min(self._most, self.parts * 2)
+        if rows < _SMALL_ROWS:
+            return
+        each = seconds / (rows / ROWS_PER_PART)
+        if each < _QUICK_PART_SECONDS:
+            self._alone = max(1, self._alone // 2)
+            return
+        fitting = int(LONG_SECONDS / each)
+        if seconds > LONG_SECONDS:
+            self._alone = max(1, min(self._most, fitting))
+        elif each > SLOW_PART_SECONDS or (rows > ROWS_PER_PART and seconds < _NEARLY_LONG_SECONDS):
+            self._alone = max(self._alone, min(self._most, _GAIN * fitting))

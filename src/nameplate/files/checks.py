@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 from typing import Final, cast
 
 from nameplate.domain.imports import is_imported_nickname, is_secret, is_sn
@@ -17,6 +18,7 @@ from nameplate.files.formulas import undefused
 from nameplate.files.rows import Block, Finding, Problem, Rows, shown
 from nameplate.files.tags import read_tags
 
+_line: Final = attrgetter("line")
 _FLOAT_END: Final = ".0\n"
 _MISSING: Final = Problem("is missing", "Give every device a name.")
 
@@ -68,12 +70,12 @@ def check(block: Block, *, is_correction: bool) -> tuple[Rows, list[Finding]]:
     tags, tag_problems = read_tags(block)
     problems |= tag_problems | block.damage
     if not problems:
-        return _rows(block, tags), block.findings
+        return _rows(block, tags), sorted(block.findings, key=_line)
     bad = {at for _, at in problems}
     found = [_finding(block, column, at, problem) for (column, at), problem in problems.items()]
     is_sound = [at not in bad for at in range(len(block.lines))]
     sound = _rows(block.pick(is_sound), None if tags is None else list(compress(tags, is_sound)))
-    return sound, sorted([*block.findings, *found], key=lambda finding: finding.line)
+    return sound, sorted([*block.findings, *found], key=_line)
 
 
 def _rows(block: Block, tags: list[dict[str, str] | None] | None) -> Rows:

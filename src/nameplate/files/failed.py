@@ -74,10 +74,11 @@ def _csv(open_: Open, layout: Layout, problems: _Problems) -> Iterator[bytes]:
     head, encoding = csv_files.read_head(open_, layout), layout.encoding or "utf-8"
     dialect = csv_files.dialect_of(layout)
     headers, rows = _table(head, csv_files.read_cells(open_, layout), problems)
-    yield _MARKS.get(encoding, b"")
+    mark = _MARKS.get(encoding, b"")
     for page in _pages(chain([headers], rows)):
         text = csv_text(([defused(cell) for cell in row] for row in page), dialect.delimiter, dialect.quote)
-        yield text.encode("utf-8" if encoding == "utf-8-sig" else encoding, "replace")
+        yield mark + text.encode("utf-8" if encoding == "utf-8-sig" else encoding, "replace")
+        mark = b""
 
 
 def _xlsx(open_: Open, layout: Layout, problems: _Problems) -> Iterator[bytes]:

@@ -47,6 +47,14 @@ class Layout:
         """Return what is known, as a JSON object."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    def of_correction(self) -> "Layout":
+        """Return what is known of the corrections of this file before they are seen: under which headers they are.
+
+        People save them in another encoding, or another format. Of a file without a header they have one.
+        """
+        given = (self.columns or {}).items()
+        return Layout(columns={column: column if header.isdecimal() else header for column, header in given})
+
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
         """Read a JSON object.

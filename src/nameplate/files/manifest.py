@@ -1,14 +1,16 @@
-"""What was delivered, signed: rows, digest, from what, for whom; and whether a file is what was signed for."""
+"""What was delivered, signed: rows, digest, of what, for whom; and whether a file is what was signed for."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any, BinaryIO, Final, Self
 
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from nameplate.files.unreadable import NO_MANIFEST
 
 _BLOCK_BYTES: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 20
@@ -42,93 +44,84 @@ class Digest:
 class Manifest:
     """What a file is said to be.
 
-    `sha256` and `size` (bytes) are of the file as it was delivered, encrypted if it has recipients. It is of one batch,
-    or of a product. `made_by` is the access key that asked for it; `made_at` is UTC, as in 2026-01-31T12:00:00Z.
+    `digest` (SHA-256, hexadecimal) and `size` (bytes) are of the file as it was delivered, encrypted if it has
+    recipients. It is of one batch, or of a product. `created_at` is in milliseconds since 1970.
     """
 
+    export_id: str
+    product_key: str
+    batch_id: int | None
+    format: str
     rows: int
     size: int
-    sha256: str
-    format: str
-    columns: tuple[str, ...]
-    product_key: str
-    batch_id: str | None
-    made_by: str
-    made_at: str
-    recipients: tuple[str, ...] = ()
+    digest: str
+    recipients: list[str]
+    account: str
+    access_key_id: str
+    created_at: int
+    columns: list[str] = field(default_factory=list)
+    signature: str = ""
 
-    def sign(self, key: Ed25519PrivateKey) -> bytes:
-        """Return the manifest as JSON with its signature and the key that checks it."""
-        content = asdict(self)
-        signed = {
-            "manifest": content,
-            "public_key": public_key_text(key.public_key()),
-            "signature": b64encode(key.sign(_canonical(content))).decode(),
-        }
-        return orjson.dumps(signed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    def sign(self, private_key: bytes) -> str:
+        """Return the manifest as JSON, with its signature under an Ed25519 key of 32 bytes."""
+        signature = Ed25519PrivateKey.from_private_bytes(private_key).sign(self._signed())
+        signed = asdict(replace(self, signature=b64encode(signature).decode()))
+        return orjson.dumps(signed, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
-        """Read what `sign` has written under `manifest`.
+    def read(cls, text: str | bytes) -> Self:
+        """Read what `sign` has written. Raises UnreadableFileError for anything else."""
+        try:
+            content = orjson.loads(text) if len(text) <= _MOST_BYTES else None
+        except orjson.JSONDecodeError:
+            raise NO_MANIFEST() from None
+        if not isinstance(content, dict) or not _has_types(content):
+            raise NO_MANIFEST()
+        return cls(**content)
 
-        Raises TypeError or KeyError if it is none.
-        """
-        lists = {name: tuple(content[name]) for name in ("columns", "recipients")}
-        return cls(**(content | lists))
+    def verify(self, public_key: str) -> bool:
+        """Whether this is what was signed with the private key of this public one (base64)."""
+        try:
+            key = Ed25519PublicKey.from_public_bytes(b64decode(public_key.strip(), validate=True))
+            key.verify(b64decode(self.signature, validate=True), self._signed())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
+    def differences(self, file: BinaryIO, public_key: str | None) -> list[str]:
+        """Return what does not fit: the signature under the trusted key, if there is one; the file's bytes."""
+        found = []
+        if public_key is not None and not self.verify(public_key):
+            found.append("The signature does not fit: the manifest was changed, or signed with another key.")
+        digest = Digest()
+        while chunk := file.read(_BLOCK_BYTES):
+            digest.update(chunk)
+        if digest.size != self.size:
+            found.append(f"The file has {digest.size:,} bytes, the manifest says {self.size:,}.")
+        elif digest.sha256 != self.digest:
+            found.append(f"The file's SHA-256 is {digest.sha256}, the manifest says {self.digest}: it was changed.")
+        return found
 
-def verify(document: bytes, file: BinaryIO, trusted_key: str | None = None) -> list[str]:
-    """Return what does not fit between a signed manifest, the file it came with, and the key that is trusted.
-
-    Without a trusted key it only shows that nothing was changed since whoever owns the manifest's key signed it.
-    """
-    try:
-        content, key, signature = _read(document)
-    except (ValueError, TypeError, KeyError):
-        return ["The manifest is not one that Nameplate writes."]
-    problems = []
-    if trusted_key is not None and key != trusted_key.strip():
-        problems.append(f"The manifest is signed with the key {key}, not with the trusted one.")
-    if not _is_signed(content, key, signature):
-        problems.append("The signature does not fit: the manifest was changed.")
-    return problems + _differences(Manifest.from_json(content), file)
-
-
-def public_key_text(key: Ed25519PublicKey) -> str:
-    """Return a public key as manifests and `verify` have it: base64 of its 32 bytes."""
-    return b64encode(key.public_bytes_raw()).decode()
-
-
-def _read(document: bytes) -> tuple[dict[str, Any], str, bytes]:
-    if len(document) > _MOST_BYTES:
-        raise ValueError
-    signed = orjson.loads(document)
-    content, key = signed["manifest"], signed["public_key"]
-    manifest = Manifest.from_json(content)
-    if not isinstance(key, str) or type(manifest.size) is not int:
-        raise TypeError
-    return content, key, b64decode(signed["signature"], validate=True)
+    def _signed(self) -> bytes:
+        """Return what is signed: JSON with sorted keys and without spaces or signature."""
+        content = asdict(self)
+        del content["signature"]
+        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
-def _is_signed(content: dict[str, Any], key: str, signature: bytes) -> bool:
-    try:
-        Ed25519PublicKey.from_public_bytes(b64decode(key, validate=True)).verify(signature, _canonical(content))
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+def public_key_of(private_key: bytes) -> str:
+    """Return the public key of an Ed25519 key of 32 bytes, in base64."""
+    return b64encode(Ed25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()).decode()
 
 
-def _differences(manifest: Manifest, file: BinaryIO) -> list[str]:
-    digest = Digest()
-    while chunk := file.read(_BLOCK_BYTES):
-        digest.update(chunk)
-    if digest.size != manifest.size:
-        return [f"The file has {digest.size:,} bytes, the manifest says {manifest.size:,}: it was cut or changed."]
-    if digest.sha256 != manifest.sha256:
-        return [f"The file's SHA-256 is {digest.sha256}, the manifest says {manifest.sha256}: it was changed."]
-    return []
+def _has_types(content: dict[str, Any]) -> bool:
+    known = {part.name: part.type for part in fields(Manifest)}
+    return content.keys() == known.keys() and all(_is_of(content[name], kind) for name, kind in known.items())
 
 
-def _canonical(content: dict[str, Any]) -> bytes:
-    """Return JSON with sorted keys and without spaces: what is signed."""
-    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+def _is_of(value: object, kind: object) -> bool:
+    if kind == list[str]:
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    if kind == int | None:
+        return value is None or type(value) is int
+    return type(value) is kind

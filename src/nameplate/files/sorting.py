@@ -46,6 +46,7 @@ class Sorter:
                 "autoload_known_extensions": False,
             }
         )
+        self._connection.execute("SET enable_progress_bar = false")
         self._columns: list[str] = []
 
     def __enter__(self) -> Self:

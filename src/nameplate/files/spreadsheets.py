@@ -17,31 +17,38 @@ _XML: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _LEVEL: Final = 3
 _WIDTH: Final = 36
 # Number format 49 is text: what is entered into such a cell later is not made a number or a date.
+_FONT: Final = '<sz val="11"/><name val="Calibri"/>'
 _STYLES: Final = (
-    f'{_XML}<styleSheet xmlns="{_MAIN}"><fonts count="2"><font/><font><b/></font></fonts>'
-    '<fills count="1"><fill/></fills><borders count="1"><border/></borders>'
-    '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf/>'
-    '<xf numFmtId="49" applyNumberFormat="1"/>'
-    '<xf numFmtId="49" fontId="1" applyNumberFormat="1" applyFont="1"/></cellXfs></styleSheet>'
+    f'{_XML}<styleSheet xmlns="{_MAIN}"><fonts count="2"><font>{_FONT}</font><font><b/>{_FONT}</font></fonts>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
+    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs><cellXfs count="3">'
+    '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff\r]|_(?=x[0-9A-Fa-f]{4}_)")
 
 Row = Sequence[str]
 
 
-def write_workbook(title: str, headers: Row, pages: Iterable[Iterable[Row]]) -> Iterator[bytes]:
-    """Yield a workbook of these rows, a sheet for every 1,048,576 of them, each with the headers on top."""
+def write_workbook(
+    title: str, headers: Row, pages: Iterable[Iterable[Row]], rows_per_sheet: int = ROWS_PER_SHEET
+) -> Iterator[bytes]:
+    """Yield a workbook of these rows, on as many sheets as they need, each with the headers on top."""
     sink = Sink()
     with ZipFile(sink, "w", ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         sheets = 0
-        for rows in _sheets(pages):
+        for rows in _sheets(_Pages(pages, rows_per_sheet - 1)):
             sheets += 1
             with archive.open(f"xl/worksheets/sheet{sheets}.xml", "w") as part:
                 part.write(_sheet_head(len(headers)))
                 part.write(_row(headers, "2"))
                 for page in rows:
                     part.write(b"".join(_row(row, "1") for row in page))
-                    yield sink.take()
+                    if written := sink.take():
+                        yield written
                 part.write(b"</sheetData></worksheet>")
         titles = [title if number == 1 else f"{title} {number}" for number in range(1, sheets + 1)]
         for name, text in _parts(titles):
@@ -72,17 +79,17 @@ class Sink(io.RawIOBase):
         return taken
 
 
-def _sheets(pages: Iterable[Iterable[Row]]) -> Iterator[Iterator[list[Row]]]:
+def _sheets(pages: "_Pages") -> Iterator[Iterator[list[Row]]]:
     """Yield for each sheet the pages of its rows; at least one sheet."""
-    rest = _Pages(pages)
-    yield rest.next_sheet()
-    while rest.has_more():
-        yield rest.next_sheet()
+    yield pages.next_sheet()
+    while pages.has_more():
+        yield pages.next_sheet()
 
 
 class _Pages:
-    def __init__(self, pages: Iterable[Iterable[Row]]) -> None:
+    def __init__(self, pages: Iterable[Iterable[Row]], rows_per_sheet: int) -> None:
         self._pages = iter(pages)
+        self._room = rows_per_sheet
         self._page: list[Row] = []
 
     def has_more(self) -> bool:
@@ -94,7 +101,7 @@ class _Pages:
         return True
 
     def next_sheet(self) -> Iterator[list[Row]]:
-        room = ROWS_PER_SHEET - 1
+        room = self._room
         while room and self.has_more():
             page, self._page = self._page[:room], self._page[room:]
             room -= len(page)

@@ -75,3 +75,8 @@ def _checked(read: dict[str, Any]) -> Tags | Problem:
 
 def _is_readable(value: str) -> bool:
     return "\0" not in value and UNDECODABLE not in value and value.upper() not in SPREADSHEET_ERRORS
+
+
+def as_text(tags: Tags) -> str:
+    """Return tags as the text of one cell; none are an empty one."""
+    return orjson.dumps(tags).decode() if tags else ""

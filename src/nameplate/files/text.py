@@ -75,7 +75,7 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
     """
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     rest, lines, is_first = "", 0, True
-    while data := stream.read(BLOCK_BYTES):
+    while data := _filled(stream):
         text = rest + decoder.decode(data)
         if is_first:
             text, is_first = text.removeprefix("\ufeff"), not text
@@ -89,6 +89,14 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
     rest += decoder.decode(b"", final=True)
     if rest:
         yield rest
+
+
+def _filled(stream: BinaryIO) -> bytes:
+    """Read as much as a block holds, so that the same file is always cut into the same blocks."""
+    data = stream.read(BLOCK_BYTES)
+    while data and len(data) < BLOCK_BYTES and (more := stream.read(BLOCK_BYTES - len(data))):
+        data += more
+    return data
 
 
 def _last_line_end(text: str) -> int:

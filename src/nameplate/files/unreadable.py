@@ -107,3 +107,12 @@ NO_LINE: Final = Unreadable(
     "Line is {text!r}: no line number, or one that was there before.", "Leave Line as the file of failed rows has it."
 )
 UNREADABLE_CORRECTION: Final = Unreadable("A row of the correction cannot be read: {problem}.", "{fix}")
+
+# --- What goes out ---------------------------------------------------------------------------------------------------
+
+NO_RECIPIENT: Final = Unreadable("{text!r} is not an age public key.", "Give one as age-keygen prints it: age1….")
+NO_IDENTITY: Final = Unreadable("That is not an age identity.", "Give one as age-keygen writes it: AGE-SECRET-KEY-1….")
+NOT_OPENED: Final = Unreadable(
+    "The file was not encrypted to this key, or it is damaged ({error}).", "Take another key, or fetch the file again."
+)
+NO_MANIFEST: Final = Unreadable("That is not a manifest.", "Fetch it again from /v1/exports/{{id}}/manifest.")

@@ -90,15 +90,16 @@ class Vault:
         return io.BufferedReader(_Reader(raw, self._cipher, _Index(raw, self._cipher, self._known)), RECORD_BYTES)
 
     def close(self) -> None:
-        """End writing."""
+        """End writing, with all of it on disk; appending may go on later."""
         if self._descriptor is not None:
+            self.sync()
             os.close(self._descriptor)
             self._descriptor = None
 
     def delete(self) -> None:
         """Remove the file, if it is there."""
-        self.close()
         self._path.unlink(missing_ok=True)
+        self.close()
 
     def _open_there(self) -> BinaryIO:
         try:

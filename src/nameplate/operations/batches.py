@@ -25,7 +25,7 @@ from nameplate.errors import (
     INVALID_NAMES_LISTED,
     NO_DEVICE_NAMES,
 )
-from nameplate.operations.capacity import check_room, rows_per_call, rows_to_keep
+from nameplate.operations.capacity import foresee_room, rows_per_call, rows_to_keep
 from nameplate.operations.parameters import ApplyId, ProductKey, check_range
 from nameplate.operations.selection import device_secret
 from nameplate.store.batches import Batch, NewBatch, RefusedName
@@ -56,8 +56,9 @@ def batch_check_device_names(
     """Submit names, with nicknames if DeviceNameList is used, and return the ApplyId that every later step needs.
 
     The names are checked in the background: poll QueryBatchRegisterDeviceStatus until CHECK_SUCCESS. A call takes
-    10,000 names; further ones are left out, which the header x-nameplate-warning says (or, with the setting `strict`,
-    the call is refused). With a ClientToken the same request may be sent again: it returns the same ApplyId.
+    10,000 names, 1,000 of an X.509 product; further ones are left out, which the header x-nameplate-warning says (or,
+    with the setting `strict`, the call is refused). With a ClientToken the same request may be sent again: it returns
+    the same ApplyId.
     """
     product = call.product(product_key)
     names, nicknames = _rows(device_name, device_name_list)
@@ -68,7 +69,7 @@ def batch_check_device_names(
     if earlier is not None:
         return {"Data": {"ApplyId": earlier}}
     names, nicknames = _cut(call, names, nicknames, rows_per_call(product))
-    check_room(call, product.id, len(names))
+    foresee_room(call, product.id, len(names))
     if call.registry.name_check is NameCheck.SYNC:
         _refuse_bad_rows(names, nicknames)
     new = NewBatch(
@@ -89,8 +90,8 @@ def batch_check_device_names(
 def batch_register_device(call: Call, product_key: ProductKey, count: int, client_token: str | None = None) -> Answer:
     """Register Count devices, 1 to 10,000, under names that are minted; return an ApplyId.
 
-    There is nothing to check: the batch starts in CREATE. With a ClientToken the same request may be sent again: it
-    returns the same ApplyId and registers nothing more.
+    There is nothing to check: the batch starts in CREATE. Of an X.509 product Count is at most 1,000. With a
+    ClientToken the same request may be sent again: it returns the same ApplyId and registers nothing more.
     """
     product = call.product(product_key)
     most = rows_per_call(product)
@@ -100,7 +101,6 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
     earlier = call.store.client_tokens.find(token)
     if earlier is not None:
         return {"Data": {"ApplyId": earlier}}
-    check_room(call, product.id, count)
     new = NewBatch(
         id=call.store.counters.mint("batch"),
         account_id=call.account_id,
@@ -108,7 +108,7 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
         state=State.CREATE,
         total=count,
     )
-    apply_id = call.store.batches.add(new, token, call.now())
+    apply_id = call.store.batches.add(new, token, call.now(), call.registry.limits.devices)
     call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
@@ -117,7 +117,8 @@ def batch_register_device(call: Call, product_key: ProductKey, count: int, clien
 def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, apply_id: ApplyId) -> Answer:
     """Start creating the devices whose names were checked under this ApplyId.
 
-    May be sent again at any time after: it then changes nothing and returns the same ApplyId.
+    May be sent again at any time after: it then changes nothing and returns the same ApplyId. The vendor does not say
+    so; nor what happens after CHECK_FAILED, where this is refused and nothing is created.
     """
     batch = find_batch(call, apply_id, product_key)
     if batch.origin is not Origin.NAMED:
@@ -127,10 +128,10 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
         raise BATCH_IS_CHECKING()
     if batch.state is State.CHECK_FAILED:
         raise BATCH_DOES_NOT_FIT(problem="the check has failed; correct the names and check them again")
-    if batch.state is State.CHECK_SUCCESS:
-        check_room(call, batch.product_id, batch.total)
-        if call.store.batches.start_creation(apply_id, batch.product_id, call.now()):
-            call.registry.wake()
+    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(
+        batch, call.now(), call.registry.limits.devices
+    ):
+        call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
 
@@ -154,7 +155,7 @@ def query_batch_register_device_status(call: Call, product_key: ProductKey, appl
 def query_page_by_apply_id(call: Call, apply_id: ApplyId, page_size: int = 10, current_page: int = 1) -> Answer:
     """Return one page of the devices that a batch has created, in the order of its rows, with their secrets.
 
-    PageSize is 1 to 200. Before creation has finished the list is empty and Total is 0.
+    PageSize is 1 to 200; the vendor's page says 50. Before creation has finished the list is empty and Total is 0.
     """
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("CurrentPage", current_page, 1, 10**9)

@@ -24,11 +24,11 @@ def rows_to_keep(call: Call, sent: int, most: int) -> int:
     return min(sent, most)
 
 
-def check_room(call: Call, product_id: int, more: int) -> None:
-    """Refuse devices beyond the installation's limit for a product: TOO_MANY_DEVICES."""
+def foresee_room(call: Call, product_id: int, more: int) -> None:
+    """Refuse to check names of devices beyond the installation's limit for a product: TOO_MANY_DEVICES."""
     most = call.registry.limits.devices
     if most is None:
         return
-    there = call.store.products.count_devices(product_id) + call.store.batches.count_coming(product_id)
+    there = call.store.tallies.promised(product_id)
     if there + more > most:
         raise TOO_MANY_DEVICES(most=most, there=there, more=more)

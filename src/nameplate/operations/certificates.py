@@ -19,7 +19,7 @@ _DONE = 2
 def query_device_cert(call: Call, product_key: ProductKey, device_name: DeviceName) -> Answer:
     """Return a device's certificate, its private key and its serial number; both as PEM, the key as PKCS 8.
 
-    Unlike the vendor's, it works in every region.
+    Unlike the vendor's, it works in every region. The vendor does not say how its own are written.
     """
     product, device = select_device(call, None, product_key, device_name)
     _check_x509(product)
@@ -39,7 +39,7 @@ def query_device_cert(call: Call, product_key: ProductKey, device_name: DeviceNa
 def query_cert_url_by_apply_id(call: Call, apply_id: ApplyId) -> Answer:
     """Return a link to a ZIP file with the certificates and private keys of a batch's devices.
 
-    Whoever has the link can download them for 15 minutes.
+    Whoever has the link can download them for 15 minutes. The vendor does not say what its file is, or for how long.
     """
     batch = find_batch(call, apply_id)
     _check_x509(call.store.products.get(batch.product_id))

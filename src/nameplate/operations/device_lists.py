@@ -16,6 +16,7 @@ from nameplate.wire.operation import operation
 _PAGE_SIZE = 200
 _MOST_SKIPPED = 10_000
 _DEVICE_ID_LENGTH = 20
+_TOTAL_LENGTH = 18
 
 
 @operation("QueryDevice", role=Role.READER)
@@ -28,9 +29,10 @@ def query_device(
 ) -> Answer:
     """Return one page of a product's devices, newest first; PageSize is 1 to 200.
 
-    Each answer has a NextToken, empty on the last page. Sent with the next call instead of CurrentPage it continues
-    right after the last device of that answer, whatever was registered or deleted meanwhile, and Total stays what it
-    was. Beyond the first 10,000 devices it must be sent. Unlike the vendor's, it works for products of any size.
+    The vendor's page says 50, and that DeviceType is never returned. Each answer has a NextToken, empty on the last
+    page. Sent with the next call instead of CurrentPage it continues right after the last device of that answer,
+    whatever was registered or deleted meanwhile, and Total stays what it was. Beyond the first 10,000 devices it must
+    be sent. Unlike the vendor's, it works for products of any size.
     """
     product = call.product(product_key)
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
@@ -42,9 +44,9 @@ def query_device(
         before, skip = MAX_ID, (current_page - 1) * page_size
         if skip + page_size > _MOST_SKIPPED:
             raise NEXT_TOKEN_NEEDED(most=_MOST_SKIPPED)
-        total = call.store.products.count_devices(product.id)
+        total = call.store.tallies.of_product(product.id)
     # One more tells whether there is another page.
-    found = call.store.device_lists.newest(product.id, before, skip, page_size + 1)
+    found = call.store.device_lists.newest(Scope(call.account_id, product.id), before, skip, page_size + 1)
     page = found[:page_size]
     return {
         **paging(current_page, page_size, total),
@@ -63,8 +65,8 @@ def query_device_by_status(
 ) -> Answer:
     """Return one page of the devices with a status, of a product or of the account, newest first.
 
-    Status is 0 (UNACTIVE), 1 (ONLINE), 3 (OFFLINE) or 8 (DISABLE); PageSize is 1 to 200. Unlike the vendor's index,
-    which is up to 10 seconds behind, this is never behind.
+    Status is 0 (UNACTIVE), 1 (ONLINE), 3 (OFFLINE) or 8 (DISABLE); PageSize is 1 to 200, the vendor's page says 50.
+    Unlike the vendor's index, which is up to 10 seconds behind, this is never behind. ResourceGroupId is not read.
     """
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("CurrentPage", current_page, 1, 10**9)
@@ -104,7 +106,7 @@ def _token(call: Call, last: Device, total: int) -> str:
 def _read_token(call: Call, token: str) -> tuple[int, int]:
     device_id, total = token[:_DEVICE_ID_LENGTH], token[_DEVICE_ID_LENGTH:]
     last = call.registry.iot_ids.read_device_id(device_id)
-    if last is None or not (total.isascii() and total.isdecimal()) or len(total) > _DEVICE_ID_LENGTH:
+    if last is None or not (total.isascii() and total.isdecimal()) or len(total) > _TOTAL_LENGTH:
         raise INVALID_NEXT_TOKEN()
     return last, int(total)
 

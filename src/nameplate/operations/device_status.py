@@ -32,7 +32,10 @@ def enable_thing(
     product_key: str | None = None,
     device_name: str | None = None,
 ) -> Answer:
-    """Let a disabled device connect again: it is UNACTIVE if it never has, else OFFLINE."""
+    """Let a disabled device connect again: it is UNACTIVE if it never has, else OFFLINE.
+
+    The vendor does not say which of them.
+    """
     return _change(call.store.devices.enable, call, iot_id, product_key, device_name)
 
 
@@ -43,7 +46,10 @@ def reset_thing(
     product_key: str | None = None,
     device_name: str | None = None,
 ) -> Answer:
-    """Forget that a device has ever connected, so that it may register itself again; a disabled one stays disabled."""
+    """Forget that a device has ever connected, so that it may register itself again; a disabled one stays disabled.
+
+    Unlike the vendor's, it is done when the answer comes: there is no JobId.
+    """
     return _change(call.store.devices.reset, call, iot_id, product_key, device_name)
 
 
@@ -54,7 +60,11 @@ def get_device_status(
     product_key: str | None = None,
     device_name: str | None = None,
 ) -> Answer:
-    """Return a device's status, and since when it has it, in milliseconds since 1970 UTC."""
+    """Return a device's status, and since when it has it, in milliseconds since 1970 UTC.
+
+    The vendor does not say what the Timestamp of a device is that was never connected: here it is when it was
+    registered.
+    """
     _, device = select_device(call, iot_id, product_key, device_name)
     return {"Data": {"Status": Status(device.status).name, "Timestamp": _since(device)}}
 
@@ -68,7 +78,8 @@ def batch_get_device_state(
 ) -> Answer:
     """Return the status of up to 50 devices, by IotId (of any products) or by ProductKey and DeviceName; IotId wins.
 
-    Any device that does not exist refuses the call. `LastOnlineTime` is in Beijing time (UTC+8).
+    Any device that does not exist refuses the call; the vendor does not say what it does. `LastOnlineTime` is in
+    Beijing time (UTC+8). Unlike the vendor's, it has no AsAddress.
     """
     named = iot_id or device_name or []
     if not named:

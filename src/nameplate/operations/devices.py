@@ -17,7 +17,6 @@ from nameplate.errors import (
     TOO_MANY_SELECTED,
 )
 from nameplate.metrics import DEVICES_CREATED
-from nameplate.operations.capacity import check_room
 from nameplate.operations.parameters import DeviceName, ProductKey, beijing, utc
 from nameplate.operations.selection import identity, select_device
 from nameplate.store.devices import Device
@@ -48,7 +47,8 @@ def register_device(
 
     Without a DeviceName one is minted: the DeviceId, the first 20 characters of the IotId. With a ClientToken the same
     request may be sent again after a lost answer: it returns the same device. A device of an X.509 product has no
-    secret but a certificate: see QueryDeviceCert.
+    secret but a certificate: see QueryDeviceCert. Unlike the vendor's, it registers no LoRaWAN devices: DevEui,
+    PinCode, JoinEui, AppKey and LoraNodeType are not read.
     """
     product = call.product(product_key)
     if device_name is not None and not is_device_name(device_name):
@@ -58,7 +58,6 @@ def register_device(
     token = call.token(client_token, product_key, device_name, nickname)
     added = call.store.client_tokens.find(token)
     if added is None:
-        check_room(call, product.id, 1)
         number = call.store.devices.mint_id(product.id)
         new = Device(
             id=number,
@@ -71,7 +70,7 @@ def register_device(
         )
         is_certified = product.auth_type == AuthType.X509
         certificates = call.registry.mint_certificates(product.key, [number], [new.name]) if is_certified else []
-        added = call.store.devices.add(new, token, certificates)
+        added = call.store.devices.add(new, token, certificates, call.registry.limits.devices)
         if added == number:
             DEVICES_CREATED.inc()
     device = call.store.devices.find(added)
@@ -89,7 +88,8 @@ def query_device_detail(
 ) -> Answer:
     """Return everything about one device, found by its IotId or by ProductKey and DeviceName; IotId wins.
 
-    `GmtCreate`, `GmtActive` and `GmtOnline` are in Beijing time (UTC+8), as the vendor's are.
+    `GmtCreate`, `GmtActive` and `GmtOnline` are in Beijing time (UTC+8), as the vendor's are. Unlike the vendor's, it
+    has no FirmwareVersion and no IpAddress.
     """
     product, device = select_device(call, iot_id, product_key, device_name)
     online = {"GmtOnline": beijing(device.online_at), "UtcOnline": utc(device.online_at)}
@@ -109,7 +109,10 @@ def query_device_info(
 
 @operation("BatchQueryDeviceDetail", role=Role.READER)
 def batch_query_device_detail(call: Call, product_key: ProductKey, device_name: list[str] | None = None) -> Answer:
-    """Return the details of up to 100 devices of one product; names that have no device are left out."""
+    """Return the details of up to 100 devices of one product; names that have no device are left out.
+
+    Unlike the vendor's, they have no FirmwareVersion.
+    """
     product = call.product(product_key)
     names = list(dict.fromkeys(device_name or []))
     if not names:
@@ -124,7 +127,8 @@ def batch_query_device_detail(call: Call, product_key: ProductKey, device_name: 
 def batch_update_device_nickname(call: Call, device_nickname_info: list[DeviceNickname] | None = None) -> Answer:
     """Give up to 10,000 devices nicknames, all or none; a row without a Nickname takes it away.
 
-    Unlike in other operations a nickname is 4 to 32 characters long, as on the vendor's page.
+    Unlike in other operations a nickname is 4 to 32 characters long, as on the vendor's page. It names no number of
+    rows.
     """
     rows = device_nickname_info or []
     if not rows:

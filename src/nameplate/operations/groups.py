@@ -60,7 +60,8 @@ def query_device_group_list(
 ) -> Answer:
     """Return one page of the account's groups, newest first; PageSize is 1 to 200.
 
-    GroupName is matched exactly. There are no dynamic groups here: if only those are asked for, there are none.
+    GroupName is matched exactly, as in the vendor's newest description; older ones say fuzzily. Unlike the vendor's,
+    there are no dynamic groups: if only those are asked for, there are none.
     """
     check_range("PageSize", page_size, 1, _GROUPS_PER_PAGE)
     check_range("CurrentPage", current_page, 1, 10**9)
@@ -79,7 +80,10 @@ def query_device_group_list(
 
 @operation("QueryDeviceGroupInfo", role=Role.READER)
 def query_device_group_info(call: Call, group_id: str) -> Answer:
-    """Return a group, and how many devices it has, are connected, and have ever been."""
+    """Return a group, and how many devices it has, are connected, and have ever been.
+
+    Unlike the vendor's, it does not read GroupType: there are no dynamic groups and no DynamicGroupExpression.
+    """
     group = find_group(call, group_id)
     devices, online, active = call.store.groups.count(group)
     return {"Data": _fields(group) | {"DeviceCount": devices, "DeviceOnline": online, "DeviceActive": active}}
@@ -87,7 +91,10 @@ def query_device_group_info(call: Call, group_id: str) -> Answer:
 
 @operation("UpdateDeviceGroup", role=Role.REGISTRAR)
 def update_device_group(call: Call, group_id: str, group_desc: str | None = None) -> Answer:
-    """Give a group another description, or none."""
+    """Give a group another description, or none.
+
+    Unlike the vendor's, it does not read GroupType: there are no dynamic groups.
+    """
     _check_description(group_desc)
     if not call.store.groups.describe(find_group(call, group_id), group_desc or None):
         raise GROUP_NOT_FOUND(where="GroupId")
@@ -96,7 +103,10 @@ def update_device_group(call: Call, group_id: str, group_desc: str | None = None
 
 @operation("DeleteDeviceGroup", role=Role.REGISTRAR)
 def delete_device_group(call: Call, group_id: str) -> Answer:
-    """Delete a group that has no groups in it; its devices stay."""
+    """Delete a group that has no groups in it; its devices stay.
+
+    The vendor documents no codes for groups: here they are refused with `iot.common.InvalidFormattedParameter`.
+    """
     if not call.store.groups.delete(find_group(call, group_id)):
         raise GROUP_NOT_FOUND(where="GroupId")
     return {}
@@ -137,11 +147,11 @@ def batch_delete_device_group_relations(call: Call, group_id: str, device: list[
 
 @operation("QueryDeviceListByDeviceGroup", role=Role.READER)
 def query_device_list_by_device_group(call: Call, group_id: str, page_size: int = 10, current_page: int = 1) -> Answer:
-    """Return one page of a group's devices, newest first; PageSize is 1 to 50."""
+    """Return one page of a group's devices, newest first; PageSize is 1 to 50, of which the vendor says nothing."""
     check_range("PageSize", page_size, 1, _DEVICES_PER_PAGE)
     check_range("CurrentPage", current_page, 1, 10**9)
     group = find_group(call, group_id)
-    total, _, _ = call.store.groups.count(group)
+    total = call.store.groups.size(group)
     numbers = call.store.groups.members(group, (current_page - 1) * page_size, page_size)
     devices = [simple_device(call, number) for number in numbers]
     listed = [device for device in devices if device is not None]

@@ -37,7 +37,7 @@ from nameplate.errors import (
 )
 from nameplate.metrics import DEVICES_CREATED
 from nameplate.operations.batches import find_batch
-from nameplate.operations.capacity import check_room, rows_to_keep
+from nameplate.operations.capacity import rows_to_keep
 from nameplate.operations.parameters import ApplyId, DeviceName, ProductKey, check_range
 from nameplate.operations.selection import device_secret, identity
 from nameplate.store.batches import NewBatch
@@ -83,7 +83,6 @@ def import_device(  # noqa: PLR0913, PLR0917 (the wire has this many parameters)
     earlier = call.store.client_tokens.find(token)
     if earlier is not None:
         return _imported(call, product, earlier)
-    check_room(call, product.id, 1)
     number = call.store.devices.mint_id(product.id)
     new = Device(
         id=number,
@@ -96,7 +95,7 @@ def import_device(  # noqa: PLR0913, PLR0917 (the wire has this many parameters)
         sn=sn or None,
         secret=call.registry.master.seal(device_secret.encode(), secret_owner(number)),
     )
-    added = call.store.devices.add(new, token)
+    added = call.store.devices.add(new, token, most=call.registry.limits.devices)
     if added == number:
         DEVICES_CREATED.inc()
     return _imported(call, product, added)
@@ -108,7 +107,8 @@ def batch_check_import_device(
 ) -> Answer:
     """Say which rows of an import would be refused, and why; nothing is changed.
 
-    A name that has a device already is listed under InvalidDeviceNameList. A call takes 10,000 rows.
+    A name that has a device already is listed under InvalidDeviceNameList. A call takes 10,000 rows. Unlike the
+    vendor's, any product takes imports.
     """
     product = call.product(product_key)
     refused = _refused(call, product, _rows(call, device_list))
@@ -125,9 +125,9 @@ def batch_import_device(
 ) -> Answer:
     """Register devices with the secrets that they already have; return an ApplyId.
 
-    If any row is refused, the whole call is, and lists them all. Else the batch starts in CREATE: poll
-    QueryBatchRegisterDeviceStatus until CREATE_SUCCESS. A call takes 10,000 rows. With a ClientToken the same request
-    may be sent again: it returns the same ApplyId and registers nothing more.
+    If any row is refused, the whole call is, and lists them all; the vendor does not say whether it is so there. Else
+    the batch starts in CREATE: poll QueryBatchRegisterDeviceStatus until CREATE_SUCCESS. A call takes 10,000 rows.
+    With a ClientToken the same request may be sent again: it returns the same ApplyId and registers nothing more.
     """
     product = call.product(product_key)
     rows = _rows(call, device_list)
@@ -136,7 +136,6 @@ def batch_import_device(
     if earlier is not None:
         return {"Data": {"ApplyId": earlier}}
     _refuse(_refused(call, product, rows))
-    check_room(call, product.id, len(rows))
     new = NewBatch(
         id=call.store.counters.mint("batch"),
         account_id=call.account_id,
@@ -148,7 +147,7 @@ def batch_import_device(
         secrets=[row.secret for row in rows],
         seal=call.registry.master.seal,
     )
-    apply_id = call.store.batches.add(new, token, call.now())
+    apply_id = call.store.batches.add(new, token, call.now(), call.registry.limits.devices)
     call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
@@ -157,7 +156,8 @@ def batch_import_device(
 def query_imported_device_by_apply_id(call: Call, apply_id: ApplyId, page_no: int, page_size: int) -> Answer:
     """Return one page of the devices that an import has created, in the order of its rows, with their secrets.
 
-    PageSize is 1 to 200. Before creation has finished the list is empty.
+    PageSize is 1 to 200, the vendor's page says 50; PageNo is 1 to 10,000. Before creation has finished the list is
+    empty.
     """
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
     check_range("PageNo", page_no, 1, 10_000)
@@ -220,8 +220,9 @@ def _refuse(refused: list[RefusedImport]) -> None:
         "InvalidDetailList": {"InvalidDetailList": [_detail(one) for one in refused]}
     }
     message = refused[0].reasons[0]
-    is_about_names = any({ILLEGAL_NAME, REPEATED_NAME, TAKEN_NAME}.intersection(one.reasons) for one in refused)
-    raise (INVALID_NAMES_LISTED if is_about_names else INVALID_ROWS_LISTED)(message=message, data=data)
+    if any({ILLEGAL_NAME, REPEATED_NAME, TAKEN_NAME}.intersection(one.reasons) for one in refused):
+        raise INVALID_NAMES_LISTED(message=message, data=data)
+    raise INVALID_ROWS_LISTED(message=message, data=data)
 
 
 def _inner(name: str) -> str:

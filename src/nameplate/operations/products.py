@@ -22,6 +22,7 @@ from nameplate.domain.secrets import mint_key, mint_text
 from nameplate.errors import (
     ID2_NOT_OPEN,
     INVALID_AUTH_TYPE,
+    INVALID_CATEGORY,
     INVALID_COMMODITY_CODE,
     INVALID_DATA_FORMAT,
     INVALID_NET_TYPE,
@@ -37,7 +38,6 @@ from nameplate.errors import (
 from nameplate.operations.parameters import ProductKey, ProductName, check_range
 from nameplate.store.products import Product, seal
 from nameplate.wire.operation import operation
-from nameplate.wire.params import refuse_parameter
 
 _CATEGORY_LENGTH = 64
 _PAGE_SIZE = 200
@@ -54,7 +54,7 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
     data_format: int | None = None,
     net_type: str = NetType.WIFI,
     protocol_type: str | None = None,
-    auth_type: str = AuthType.SECRET,
+    auth_type: str | None = None,
     description: str | None = None,
     id2: bool = False,  # noqa: FBT001, FBT002 (the wire's parameter)
     category_key: str | None = None,
@@ -64,12 +64,14 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
 
     A product with a thing model (`AliyunCommodityCode=iothub_senior`) needs a DataFormat. The properties that only the
     vendor's data processing reads (NetType, ProtocolType, CategoryKey, ValidateType) are kept and returned. Devices of
-    a product with AuthType `x509` are given a certificate each.
+    a product with AuthType `x509` are given a certificate each; AuthType wins over Id2. Unlike the vendor's, it does
+    not read PublishAuto, JoinPermissionId and ResourceGroupId, and refuses the NetType LORA and the AuthTypes id2 and
+    one-party.
     """
     _check_texts(product_name, description)
     if category_key is not None and len(category_key) > _CATEGORY_LENGTH:
-        raise refuse_parameter(where="CategoryKey", fix=f"Send at most {_CATEGORY_LENGTH} characters.")
-    if auth_type == "id2" or id2:
+        raise INVALID_CATEGORY(most=_CATEGORY_LENGTH)
+    if auth_type == "id2" or (auth_type is None and id2):
         raise ID2_NOT_OPEN()
     node = _choose(node_type, NodeType, INVALID_NODE_TYPE)
     commodity = _choose(aliyun_commodity_code or Commodity.BASIC, Commodity, INVALID_COMMODITY_CODE)
@@ -90,7 +92,7 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
         node_type=node,
         commodity=commodity,
         data_format=None if data_format is None else _choose(data_format, DataFormat, INVALID_DATA_FORMAT),
-        auth_type=_choose(auth_type, AuthType, INVALID_AUTH_TYPE),
+        auth_type=AuthType.SECRET if auth_type is None else _choose(auth_type, AuthType, INVALID_AUTH_TYPE),
         net_type=_choose(net_type, NetType, INVALID_NET_TYPE),
         protocol=None if protocol_type is None else _choose(protocol_type, Protocol, INVALID_PROTOCOL_TYPE),
         category=category_key,
@@ -104,11 +106,14 @@ def create_product(  # noqa: PLR0913, PLR0917 (the wire has this many parameters
 
 @operation("QueryProduct", role=Role.READER)
 def query_product(call: Call, product_key: ProductKey) -> Answer:
-    """Return a product's properties, its ProductSecret and how many devices it has."""
+    """Return a product's properties, its ProductSecret and how many devices it has.
+
+    Unlike the vendor's, it has no CategoryName, and ProductStatus is always DEVELOPMENT_STATUS.
+    """
     product = call.product(product_key)
     more = {
         "ProductStatus": "DEVELOPMENT_STATUS",
-        "DeviceCount": call.store.products.count_devices(product.id),
+        "DeviceCount": call.store.tallies.of_product(product.id),
         "GmtCreate": product.created_at,
         "NetType": NET_TYPE_NUMBERS[NetType(product.net_type)],
         "ValidateType": product.validation,
@@ -124,7 +129,8 @@ def query_product_list(
 ) -> Answer:
     """Return one page of the account's products, newest first; PageSize is 1 to 200.
 
-    With AliyunCommodityCode only those with a thing model (`iothub_senior`), or without (`iothub`).
+    With AliyunCommodityCode only those with a thing model (`iothub_senior`), or without (`iothub`). Unlike the
+    vendor's, it does not read ResourceGroupId.
     """
     check_range("CurrentPage", current_page, 1, 10**9)
     check_range("PageSize", page_size, 1, _PAGE_SIZE)
@@ -182,7 +188,7 @@ def _listed(call: Call, product: Product) -> dict[str, Any]:
             "NodeType": product.node_type,
             "DataFormat": product.data_format,
             "AuthType": product.auth_type,
-            "DeviceCount": call.store.products.count_devices(product.id),
+            "DeviceCount": call.store.tallies.of_product(product.id),
             "GmtCreate": product.created_at,
             "Description": product.description,
         }

@@ -1,5 +1,6 @@
 """Tags, which the wire calls props."""
 
+import json
 from typing import Annotated, NamedTuple
 
 import orjson
@@ -103,8 +104,8 @@ def _read(props: str) -> dict[str, str]:
     if len(props.encode()) > PROPS_BYTES:
         raise LONG_PROPS(most=PROPS_BYTES)
     try:
-        found = orjson.loads(props)
-    except orjson.JSONDecodeError:
+        found = json.loads(props, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise INVALID_PROPS(problem="send a JSON object")

@@ -55,8 +55,10 @@ def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
     if first["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields)
         raise INVALID_BODY(where=where, problem=f"There is no member {where}", fix=f"Leave it out; there are {known}.")
-    fix = "Send it." if first["type"] == "missing" else "Send a value of this form; see /v1/openapi.json."
-    raise INVALID_BODY(where=where, problem=f"{where}: {first['msg']}", fix=fix) from None
+    field = model.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+    said = field.description if field is not None and field.description else "see /v1/openapi.json"
+    fix = "Send it" if first["type"] == "missing" else "Send a value of this form"
+    raise INVALID_BODY(where=where, problem=f"{where}: {_message(first)}", fix=f"{fix}: {said.rstrip('.')}.") from None
 
 
 def _read_query(route: Route, query: bytes) -> dict[str, list[str]]:
@@ -95,10 +97,15 @@ def _read(parameter: Parameter, value: object) -> Any:  # noqa: ANN401 (the para
     try:
         return parameter.adapter.validate_python(value)
     except ValidationError as error:
-        said = error.errors(include_url=False, include_input=False, include_context=False)[0]["msg"]
+        said = _message(error.errors(include_url=False, include_input=False, include_context=False)[0])
     raise INVALID_PARAMETER(
         where=parameter.name, problem=f"{parameter.name}: {said}", fix=f"Send a value of this form: {_form(parameter)}."
     )
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    # A pattern says nothing to most people; the fix says it in words.
+    return "It has another form" if error["type"] == "string_pattern_mismatch" else str(error["msg"])
 
 
 def _form(parameter: Parameter) -> str:
@@ -106,8 +113,7 @@ def _form(parameter: Parameter) -> str:
     schema = parameter.adapter.json_schema()
     defined: dict[str, Any] = next(iter(schema.get("$defs", {}).values()), {})
     said = [part for part in (schema, defined, *schema.get("anyOf", ())) if part.get("type") != "null"]
-    words = []
-    for part in said:
-        words += [f"{name} {part[name]}" for name in ("enum", "pattern", "minimum", "maximum") if name in part]
+    words = [f"{name} {part[name]}" for part in said for name in ("enum", "minimum", "maximum") if name in part]
     kind = next((part["type"] for part in said if "type" in part), "value")
-    return ", ".join([str(kind), *words])
+    about = [schema["description"].rstrip(".")] if "description" in schema else []
+    return ", ".join([str(kind), *words, *about])

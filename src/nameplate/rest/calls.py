@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from nameplate.call import Call
 from nameplate.rest.access import Access
 from nameplate.rest.events import Watchers
@@ -19,7 +17,8 @@ class Site:
     access: Access
     watchers: Watchers
     uploads: Uploads
-    manifest_key: Ed25519PrivateKey
+    manifest_key: bytes
+    """Signs manifests: an Ed25519 private key, 32 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

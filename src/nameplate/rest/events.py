@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,6 +33,13 @@ class _Watch:
     listeners: int = 0
     seen: Seen | None = None
     number: int = 0
+    begun: int = 0
+    """How many looks have begun, and of these `done` how many are over."""
+
+    done: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Somebody has joined, and wants to know what is so since then."""
+
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -61,10 +69,11 @@ class Watchers:
         await client.end()
 
     async def _follow(self, client: Client, watch: _Watch) -> None:
-        told = 0
+        told, since = 0, watch.begun + 1
+        watch.asked.set()
         while not self._is_stopped:
             changed, seen = watch.changed, watch.seen
-            if seen is not None and watch.number != told:
+            if seen is not None and watch.done >= since and watch.number != told:
                 told = watch.number
                 await client.write(_event("end" if seen.has_ended else "progress", told, seen.progress))
                 if seen.has_ended:
@@ -89,23 +98,39 @@ class Watchers:
 
     async def _keep_looking(self, feed: Feed, watch: _Watch, pool: Executor) -> None:
         while True:
-            pause = _LOOK_SECONDS
             try:
-                seen = await in_thread(pool, feed.look)
+                if await _look(feed, watch, pool):
+                    return
             except RefusedError as refused:
                 _log.warning("Progress cannot be read: %s. Trying again.", refused.reason)
-                pause = _RETRY_SECONDS
+                await asyncio.sleep(_RETRY_SECONDS)
             except Exception:  # noqa: BLE001 (the next look may do better)
                 _log.exception("Progress cannot be read. Trying again.")
-                pause = _RETRY_SECONDS
-            else:
-                if seen != watch.seen:
-                    watch.seen = seen
-                    watch.number += 1
-                    _announce(watch)
-                if seen.has_ended:
-                    return
-            await asyncio.sleep(pause)
+                await asyncio.sleep(_RETRY_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await watch.asked.wait()
+
+
+async def _look(feed: Feed, watch: _Watch, pool: Executor) -> bool:
+    """Look once, and tell if there is something new or somebody new; True if the batch has ended."""
+    watch.begun = number = watch.begun + 1
+    is_asked = watch.asked.is_set()
+    watch.asked.clear()
+    try:
+        seen = await in_thread(pool, feed.look)
+    except Exception:
+        if is_asked:
+            watch.asked.set()
+        raise
+    watch.done = number
+    is_new = seen != watch.seen
+    if is_new:
+        watch.seen = seen
+        watch.number += 1
+    if is_new or is_asked:
+        _announce(watch)
+    return seen.has_ended and not watch.asked.is_set()
 
 
 def _announce(watch: _Watch) -> None:

@@ -1,7 +1,6 @@
 """Devices out: streamed in any format, sealed to whoever shall have them, with a signed manifest."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -13,8 +12,9 @@ from nameplate.domain.device import Status
 from nameplate.domain.secrets import mint_text
 from nameplate.exports import COLUMNS, Export, Filter
 from nameplate.files.layout import Format
-from nameplate.files.manifest import Digest, Manifest, public_key_text
-from nameplate.files.sealing import NoRecipientError, seal
+from nameplate.files.manifest import Digest, Manifest, public_key_of
+from nameplate.files.sealing import seal
+from nameplate.files.unreadable import UnreadableFileError
 from nameplate.files.writing import write
 from nameplate.rest.calls import RestCall
 from nameplate.rest.media import MEDIA_TYPES, SEALED
@@ -93,7 +93,7 @@ def get_manifest(call: RestCall, export_id: ExportId) -> str:
 @route("GET", "/v1/manifest-key", role=Role.READER)
 def get_manifest_key(call: RestCall) -> ManifestKey:
     """Return the public key that manifests of this installation are verified with."""
-    return ManifestKey(public_key=public_key_text(call.site.manifest_key.public_key()))
+    return ManifestKey(public_key=public_key_of(call.site.manifest_key))
 
 
 def _download(call: RestCall, export: Export, format_: Format, recipients: list[str], name: str) -> Download:
@@ -104,20 +104,22 @@ def _download(call: RestCall, export: Export, format_: Format, recipients: list[
         pieces, media_type, suffix = _seal(pieces, recipients), SEALED, f"{suffix}.age"
 
     def keep() -> None:
+        now = call.now()
         manifest = Manifest(
+            export_id=export_id,
+            product_key=export.product.key,
+            batch_id=export.batch_id,
+            format=format_.value,
             rows=export.rows,
             size=digest.size,
-            sha256=digest.sha256,
-            format=format_,
-            columns=COLUMNS,
-            product_key=export.product.key,
-            batch_id=None if export.batch_id is None else str(export.batch_id),
-            made_by=call.key.id,
-            made_at=_utc(call.now()),
-            recipients=tuple(recipients),
+            digest=digest.sha256,
+            recipients=recipients,
+            account=call.key.account,
+            access_key_id=call.key.id,
+            created_at=now,
+            columns=list(COLUMNS),
         )
-        signed = manifest.sign(call.site.manifest_key).decode()
-        call.store.exports.add(export_id, call.account_id, signed, call.now())
+        call.store.exports.add(export_id, call.account_id, manifest.sign(call.site.manifest_key), now)
 
     return Download(digest.through(pieces), media_type, f"{name}{suffix}", {EXPORT: export_id}, keep)
 
@@ -125,8 +127,8 @@ def _download(call: RestCall, export: Export, format_: Format, recipients: list[
 def _seal(pieces: Iterator[bytes], recipients: list[str]) -> Iterator[bytes]:
     try:
         return seal(pieces, recipients)
-    except NoRecipientError as error:
-        raise INVALID_RECIPIENT(where="to", problem=str(error)) from None
+    except UnreadableFileError as error:
+        raise INVALID_RECIPIENT(where="to", problem=error.problem) from None
 
 
 def _read_tag(text: str) -> tuple[str, str]:
@@ -134,7 +136,3 @@ def _read_tag(text: str) -> tuple[str, str]:
     if not equals:
         raise INVALID_PARAMETER(where="tag", problem=f"tag: {text[:100]} has no =", fix="Send KEY=VALUE.")
     return key, value
-
-
-def _utc(moment: int) -> str:
-    return datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -138,4 +138,4 @@ def _common(product: store.Product) -> dict[str, object]:
 
 def _detail(call: RestCall, product: store.Product) -> ProductDetail:
     secret = product.open_secret(call.registry.master)
-    return ProductDetail(**_common(product), secret=secret, devices=call.store.products.count_devices(product.id))
+    return ProductDetail(**_common(product), secret=secret, devices=call.store.tallies.of_product(product.id))

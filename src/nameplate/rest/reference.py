@@ -18,8 +18,8 @@ def rest_page() -> str:
         "# REST",
         "",
         "Generated from the code by `make docs`; `/v1/openapi.json` says the same to programs (OpenAPI 3.1). An access",
-        "key calls by HTTP Basic, or with a token of `POST /v1/tokens` as `Authorization: Bearer …`; a temporary key sends",
-        "its SecurityToken beside, as `x-nameplate-security-token`. Times are milliseconds since 1970 UTC.",
+        "key calls by HTTP Basic, or with a token of `POST /v1/tokens` as `Authorization: Bearer …`; a temporary key",
+        "sends its SecurityToken beside, as `x-nameplate-security-token`. Times are milliseconds since 1970 UTC.",
         "",
     ]
     for path, methods in found["paths"].items():

@@ -46,10 +46,13 @@ class Answer(BaseModel):
 IdempotencyKey = Annotated[
     str | None,
     Header("Idempotency-Key"),
-    Field(pattern=r"^[!-~]{1,64}$", description="The same request sent again with the same key is done once."),
+    Field(
+        pattern=r"^[!-~]{1,64}$",
+        description="1 to 64 visible ASCII characters: the same request with the same key is done once.",
+    ),
 ]
 Limit = Annotated[int, Field(ge=1, le=1000, description="The most items of a page.")]
-ProductKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{11}$", description="A product's key.")]
+ProductKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{11}$", description="A product's key: 11 letters and digits.")]
 BatchId = Annotated[int, Field(ge=1, lt=10**15, description="A batch's id: the ApplyId of the signed API.")]
 
 

@@ -2,8 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from nameplate.call import Registry
 from nameplate.domain.secrets import mint_key
 from nameplate.domain.tokens import BearerTokens
@@ -30,6 +28,6 @@ def make_rest(registry: Registry) -> Rest:
         access=Access(registry, BearerTokens(tokens_key)),
         watchers=Watchers(),
         uploads=Uploads(ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")),
-        manifest_key=Ed25519PrivateKey.from_private_bytes(kept(registry.master, _MANIFESTS, mint_key)),
+        manifest_key=kept(registry.master, _MANIFESTS, mint_key),
     )
     return Rest(registry, site)

@@ -4,6 +4,8 @@ A piece is written by a thread before the next one is taken off the socket: a cl
 and nothing is held in memory.
 """
 
+import asyncio
+import time
 from functools import partial
 from typing import Annotated, Final
 
@@ -13,6 +15,7 @@ from nameplate import file_batches, uploads
 from nameplate.domain.access import Role
 from nameplate.domain.file_batch import Application, Policy, UploadState
 from nameplate.file_batches import Progress
+from nameplate.observation import seconds_since_call
 from nameplate.rest.calls import RestCall
 from nameplate.rest.problems import MEDIA_TYPE
 from nameplate.rest.replies import Reply
@@ -21,6 +24,8 @@ from nameplate.rest.streams import entered, in_thread
 
 PIECE: Final = "application/offset+octet-stream"
 
+_CALM_SECONDS: Final = 0.25
+_WAY: Final = 2
 _PIECES: Final = (PIECE, "application/octet-stream", "application/partial-upload")
 
 Offset = Annotated[
@@ -98,10 +103,19 @@ async def _receive(
     async with call.site.uploads.turn(batch_id) as turn:
         receiving = uploads.receiving(call, batch_id, offset, corrections=corrections)
         async with entered(pool, receiving) as receiver:
+            began = time.perf_counter()
             async for piece in turn.pieces(chunks):
                 await in_thread(pool, partial(receiver.append, piece))
+                await _give_way(time.perf_counter() - began)
+                began = time.perf_counter()
             if completes:
                 await in_thread(pool, receiver.complete)
+
+
+async def _give_way(seconds: float) -> None:
+    """Wait after a piece that took so long, if somebody is calling: whoever waits for an answer comes first."""
+    if seconds_since_call() < _CALM_SECONDS:
+        await asyncio.sleep(min(_WAY * seconds, _CALM_SECONDS))
 
 
 def _headers(call: RestCall, batch_id: int) -> dict[str, str]:

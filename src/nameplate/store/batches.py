@@ -12,6 +12,7 @@ from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.deliveries import HAS_WEBHOOKS, tell
 from nameplate.store.schema import batch, part, part_names, product, refusal
+from nameplate.store.tallies import check_room
 
 # Whether anybody is to be told comes with the change itself, so that it costs the others nothing.
 _MOVE: Final = (
@@ -106,13 +107,13 @@ class Batches:
         refused = select(refusal.c.name, refusal.c.nickname, refusal.c.reason)
         refused = refused.where(refusal.c.batch_id == bindparam("batch_id")).order_by(refusal.c.ordinal)
         self._refused = database.prepare(refused)
-        left = func.coalesce(func.sum(batch.c.total - batch.c.done), 0)
-        of_product = (batch.c.product_id == bindparam("product_id"), batch.c.state == State.CREATE)
-        self._coming = database.prepare(select(left).where(*of_product))
         self._counts = database.prepare(select(batch.c.state, func.count()).group_by(batch.c.state))
 
-    def add(self, new: NewBatch, token: ClientToken | None, now: int) -> int:
-        """Add a batch and return its id; or the id of the batch that the same token made before."""
+    def add(self, new: NewBatch, token: ClientToken | None, now: int, most: int | None = None) -> int:
+        """Add a batch and return its id; or the id of the batch that the same token made before.
+
+        Raises PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
+        """
         with self._database.transaction() as connection:
             earlier = redeem(connection, token, new.id, now)
             if earlier is not None:
@@ -134,6 +135,7 @@ class Batches:
             connection.execute(part.insert(), [_new_part(new, first, now) for first in starts])
             if new.names is not None:
                 connection.execute(part_names.insert(), [_new_names(new, first) for first in starts])
+            check_room(connection, new.product_id, new.total if new.state is State.CREATE else 0, most)
         return new.id
 
     def find(self, batch_id: int) -> Batch | None:
@@ -169,20 +171,19 @@ class Batches:
         counted = {State(state): int(count) for state, count in self._counts.rows()}
         return {state: counted.get(state, 0) for state in State}
 
-    def count_coming(self, product_id: int) -> int:
-        """Return how many devices a product's batches are still to create."""
-        row = self._coming.row(product_id=product_id)
-        return 0 if row is None else int(row[0])
+    def start_creation(self, checked: Batch, now: int, most: int | None = None) -> bool:
+        """Move a batch from CHECK_SUCCESS to CREATE; False if it was in another state.
 
-    def start_creation(self, batch_id: int, product_id: int, now: int) -> bool:
-        """Move a batch from CHECK_SUCCESS to CREATE; False if it was in another state."""
+        Raises PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
+        """
         with self._database.transaction() as connection:
-            self._database.bulk.hold_products(connection, [product_id])
-            if not move(connection, batch_id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):
+            self._database.bulk.hold_products(connection, [checked.product_id])
+            if not move(connection, checked.id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):
                 return False
-            again = part.update().where(part.c.batch_id == batch_id)
+            again = part.update().where(part.c.batch_id == checked.id)
             waiting = {"step": Step.CREATE, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
             connection.execute(again.values(waiting))
+            check_room(connection, checked.product_id, checked.total, most)
         return True
 
 

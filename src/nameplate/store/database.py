@@ -143,6 +143,7 @@ class PreparedRead(ABC):
         assert isinstance(compiled, SQLCompiler)
         assert not compiled.post_compile_params, "an IN is written out only when it runs; write OR"
         self._sql = compiled.string
+        self._binds = compiled.binds
         self._names = list(compiled.positiontup or compiled.params)
         # What the statement itself fixes (a LIMIT, a state) is bound beside what the caller gives.
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}

@@ -16,8 +16,9 @@ from nameplate.store.counters import Counters
 from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
 from nameplate.store.schema import block, device
+from nameplate.store.tallies import check_room, count_in
 
-SECRET_OWNER: Final = "device:{}:secret"
+SECRET_OWNER: Final = "device:{}:secret"  # noqa: S105 (no secret, but what one is sealed for)
 COLUMNS: Final = (
     "id",
     "product_id",
@@ -75,6 +76,14 @@ def _is(chosen: Device) -> tuple[ColumnElement[bool], ...]:
     return device.c.product_id == chosen.product_id, device.c.name == chosen.name, device.c.id == chosen.id
 
 
+_RENAME: Final = (
+    device.update()
+    .where(device.c.product_id == bindparam("of_product"), device.c.name == bindparam("named"))
+    .where(device.c.id == bindparam("at"))
+    .values(nickname=bindparam("nick"), modified_at=bindparam("now"))
+)
+
+
 class Beside(Protocol):
     """What is kept about a device elsewhere."""
 
@@ -118,10 +127,16 @@ class Devices:
             connection.execute(block.insert().values(product_id=product_id, number=number))
         return range(first_id(number), first_id(number + 1))
 
-    def add(self, new: Device, token: ClientToken | None, certificates: Sequence[StoredCertificate] = ()) -> int:
+    def add(
+        self,
+        new: Device,
+        token: ClientToken | None,
+        certificates: Sequence[StoredCertificate] = (),
+        most: int | None = None,
+    ) -> int:
         """Add one device and return its id, or that of the device that the same token made.
 
-        Raises DEVICE_NAME_TAKEN and PRODUCT_NOT_FOUND.
+        Raises DEVICE_NAME_TAKEN, PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
         """
         values = {name: getattr(new, name) for name in COLUMNS}
         with self._database.transaction() as connection:
@@ -132,6 +147,8 @@ class Devices:
             if not insert_new(connection, device, values):
                 raise DEVICE_NAME_TAKEN()
             add_certificates(connection, certificates)
+            count_in(connection, new.product_id, 1)
+            check_room(connection, new.product_id, 1, most)
         return new.id
 
     def delete(self, gone: Device) -> bool:
@@ -141,19 +158,21 @@ class Devices:
                 return False
             for kept in self._beside:
                 kept.forget(connection, gone.id)
+            count_in(connection, gone.product_id, -1)
         return True
 
     def rename(self, nicknames: Sequence[tuple[Device, str | None]], now: int) -> bool:
         """Give devices nicknames, or none; False, and nothing is changed, if one of them is gone."""
         # In one order, so that two such calls cannot wait for each other.
-        ordered = sorted(nicknames, key=lambda pair: pair[0].id)
+        rows = [
+            {"of_product": named.product_id, "named": named.name, "at": named.id, "nick": nickname, "now": now}
+            for named, nickname in sorted(nicknames, key=lambda pair: pair[0].id)
+        ]
         with self._database.transaction() as connection:
-            for named, nickname in ordered:
-                change = device.update().where(*_is(named)).values(nickname=nickname, modified_at=now)
-                if connection.execute(change).rowcount != 1:
-                    connection.rollback()
-                    return False
-        return True
+            if connection.execute(_RENAME, rows).rowcount == len(rows):
+                return True
+            connection.rollback()
+        return False
 
     def disable(self, chosen: Device, now: int) -> bool:
         """Keep a device from connecting; False if it is gone."""

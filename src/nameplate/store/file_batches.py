@@ -13,6 +13,7 @@ from nameplate.store.batches import move
 from nameplate.store.database import Database
 from nameplate.store.file_parts import COUNTS, again, count_resting, start
 from nameplate.store.schema import batch, part, product, upload
+from nameplate.store.tallies import require_room
 
 _CANCELLED: Final = "The batch was cancelled."
 _OWN: Final = ("id", "account_id", "product_id", "state", "policy", "replaces", "is_reading")
@@ -82,11 +83,11 @@ class FileBatches:
         chosen = {"product_key": product_key or "", "state": state or ""}
         return [_read(row) for row in self._page.rows(account_id=account_id, before=before, size=size, **chosen)]
 
-    def apply(self, batch_id: int, application: Application, now: int) -> State:
+    def apply(self, batch_id: int, application: Application, now: int, most: int | None = None) -> State:
         """Let the rows of a checked file be created; returns the state that its batch is in then.
 
         Applied already in the same way it is left as it is. Raises BATCH_IS_BUSY, BATCH_HAS_ENDED,
-        BATCH_CANNOT_BE_APPLIED and PRODUCT_NOT_FOUND.
+        BATCH_CANNOT_BE_APPLIED, PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if the product would have more than `most`.
         """
         with self._database.transaction() as connection:
             row = _lock(connection, batch_id)
@@ -106,6 +107,7 @@ class FileBatches:
             if problem is not None:
                 raise BATCH_CANNOT_BE_APPLIED(problem=problem)
             self._database.bulk.hold_products(connection, [row.product_id])
+            require_room(connection, row.product_id, counts.to_create, most)
             return start(connection, batch_id, state, application, counts, now)
 
     def undo(self, batch_id: int, now: int) -> None:
@@ -178,7 +180,7 @@ def _cancel(connection: Connection, row: Row[Any], now: int) -> None:
     rest = {"done": counts.total, "refused": counts.total - counts.unchanged - counts.created - counts.updated}
     values = {"cancelled_at": now, "is_reading": 0}
     if state in (State.CHECK_FAILED, State.CREATE_FAILED):
-        connection.execute(_SET, {"of_batch": batch_id, **values})
+        connection.execute(_SET, {"of_batch": batch_id, **values, **rest})
         return
     ended = State.CREATE_FAILED if state is State.CREATE else State.CHECK_FAILED
     move(connection, batch_id, state, ended, now, **values, **rest)

@@ -11,7 +11,8 @@ from nameplate.domain.file_batch import FAILED, Application, Counts, Outcome, Po
 from nameplate.store.batches import move
 from nameplate.store.findings import StoredFinding, add_findings, forget_lines
 from nameplate.store.parts import Claim, LeaseLostError, finish_claim, forget_names
-from nameplate.store.schema import batch, device, part
+from nameplate.store.schema import batch, part
+from nameplate.store.tallies import has_room
 
 COUNTS: Final = tuple(batch.c[name] for name in Counts.__dataclass_fields__)
 _CHANGED: Final = ("done", "refused", "unchanged", "conflicts", "created", "updated")
@@ -108,7 +109,7 @@ def end_check(connection: Connection, batch_id: int, row: Row[tuple[int, ...]], 
     if row.policy is None or not counts.total:
         return ended
     application = Application(Policy(row.policy), bool(row.replaces))
-    if objection(application, counts) is not None or not _has_room(connection, row.product_id, counts, most):
+    if objection(application, counts) is not None or not has_room(connection, row.product_id, counts.to_create, most):
         return ended
     return start(connection, batch_id, ended, application, counts, now)
 
@@ -137,7 +138,9 @@ def start(
 def again(connection: Connection, batch_id: int, chosen: ColumnElement[bool], step: Step, now: int) -> int:
     """Let a step be done to some parts of a batch; returns how many of its rows wait then."""
     waiting = {"step": step, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
-    connection.execute(part.update().where(part.c.batch_id == batch_id, chosen).values(waiting))
+    # In one whose every row was corrected there is nothing to do.
+    has_rows = part.c.rows > part.c.corrected
+    connection.execute(part.update().where(part.c.batch_id == batch_id, has_rows, chosen).values(waiting))
     left: int = connection.execute(_LEFT, {"batch_id": batch_id}).scalar_one()
     return left
 
@@ -146,10 +149,3 @@ def count_resting(connection: Connection, batch_id: int) -> int:
     """Return how many rows of parts that are done have names that others have."""
     count: int = connection.execute(_RESTING, {"batch_id": batch_id}).scalar_one()
     return count
-
-
-def _has_room(connection: Connection, product_id: int, counts: Counts, most: int | None) -> bool:
-    if most is None:
-        return True
-    there = select(func.count()).select_from(device).where(device.c.product_id == product_id)
-    return int(connection.execute(there).scalar_one()) + counts.to_create <= most

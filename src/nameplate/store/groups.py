@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Integer, Text, and_, bindparam, case, func, or_, select
 
 from nameplate.domain.device import Status
 from nameplate.domain.labels import (
@@ -58,12 +58,18 @@ class Groups:
         self._database = database
         every = select(*(device_group.c[name] for name in _COLUMNS))
         self._find = database.prepare(every.where(device_group.c.key == bindparam("key")))
+        chosen = _chosen()
+        self._total = database.prepare(select(func.count()).select_from(device_group).where(chosen))
+        page = every.where(chosen).order_by(device_group.c.id.desc())
+        self._page = database.prepare(page.limit(bindparam("size")).offset(bindparam("skip")))
         mine = every.join(group_member, group_member.c.group_id == device_group.c.id)
         mine = mine.where(group_member.c.device_id == bindparam("device_id")).order_by(device_group.c.id.desc())
         self._of_device = database.prepare(mine)
         members = select(group_member.c.device_id).where(group_member.c.group_id == bindparam("group_id"))
         members = members.order_by(group_member.c.device_id.desc())
         self._members = database.prepare(members.limit(bindparam("size")).offset(bindparam("skip")))
+        size = select(func.count()).where(group_member.c.group_id == bindparam("group_id"))
+        self._size = database.prepare(size)
         self._count = database.prepare(_counts(group_member.c.group_id == bindparam("group_id")))
         of_product = and_(
             group_member.c.group_id == bindparam("group_id"), device.c.product_id == bindparam("product_id")
@@ -112,14 +118,10 @@ class Groups:
         self, account_id: int, name: str | None, parent_id: int | None, skip: int, size: int
     ) -> tuple[int, list[Group]]:
         """Return how many groups there are of this name and in this group, and one page of them, newest first."""
-        where = [device_group.c.account_id == account_id]
-        where += [] if name is None else [device_group.c.name == name]
-        where += [] if parent_id is None else [device_group.c.parent_id == parent_id]
-        every = select(*(device_group.c[column] for column in _COLUMNS)).where(*where)
-        page = every.order_by(device_group.c.id.desc()).limit(size).offset(skip)
-        with self._database.transaction() as connection:
-            total = _count(connection, and_(*where))
-            return total, [Group(*row) for row in connection.execute(page)]
+        values = {"account_id": account_id, "name": name or "", "parent_id": parent_id or 0}
+        row = self._total.row(**values)
+        page = self._page.rows(**values, skip=skip, size=size)
+        return 0 if row is None else int(row[0]), [Group(*row) for row in page]
 
     def of_device(self, device_id: int) -> list[Group]:
         """Return the groups that a device is in, newest first."""
@@ -128,6 +130,11 @@ class Groups:
     def members(self, group: Group, skip: int, size: int) -> list[int]:
         """Return the ids of up to `size` of a group's devices, newest first, after the first `skip`."""
         return [number for (number,) in self._members.rows(group_id=group.id, skip=skip, size=size)]
+
+    def size(self, group: Group) -> int:
+        """Return how many devices are in a group."""
+        row = self._size.row(group_id=group.id)
+        return 0 if row is None else int(row[0])
 
     def count(self, group: Group, product_id: int | None = None) -> tuple[int, int, int]:
         """Return how many devices of a group, and of a product, there are, are connected, and have ever been."""
@@ -176,6 +183,15 @@ class Groups:
     def forget(self, connection: Connection, device_id: int) -> None:
         """Take a device that is being deleted out of every group."""
         connection.execute(group_member.delete().where(group_member.c.device_id == device_id))
+
+
+def _chosen() -> ColumnElement[bool]:
+    name, parent_id = bindparam("name", type_=Text), bindparam("parent_id", type_=Integer)
+    return and_(
+        device_group.c.account_id == bindparam("account_id"),
+        or_(name == "", device_group.c.name == name),
+        or_(parent_id == 0, device_group.c.parent_id == parent_id),
+    )
 
 
 def _hold(connection: Connection, group_id: int) -> bool:

@@ -83,7 +83,7 @@ class Claim:
     """A worker's hold on one part for one step.
 
     `names`, `nicknames` and `sns` are JSON arrays, `secrets` a sealed one; `owner` is the fence. Rows of a file have
-    `lines` instead of `secrets`, perhaps secrets that are `sealed` for their devices, and `outcomes` (see `file_parts`).
+    `lines`, `outcomes` (see `file_parts`) and, instead of `secrets`, perhaps some that are `sealed` for their devices.
     """
 
     owner: str

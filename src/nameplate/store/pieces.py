@@ -155,7 +155,8 @@ def _correct(connection: Connection, batch_id: int, ordinals: list[int], more: d
         "corrected": outcomes.count(Outcome.CORRECTED),
     }
     # Whoever is working on the part has read what it was; the claim is taken away.
-    freed = {} if row.is_done else {"owner": None, "leased_until": 0}
+    is_over = row.is_done or outcomes.count(Outcome.CORRECTED) == len(outcomes)
+    freed = {"owner": None, "leased_until": 0, "is_done": int(is_over)}
     connection.execute(_CORRECT, {"of_batch": batch_id, "at": row.first, **values, **freed})
     more["total"] -= len(here)
     more["conflicts"] -= was.count(Outcome.CONFLICT)

@@ -12,7 +12,7 @@ from nameplate.errors import PRODUCT_IN_USE, PRODUCT_NOT_FOUND, TOO_MANY_PRODUCT
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
-from nameplate.store.schema import account, batch, block, device, product
+from nameplate.store.schema import account, batch, block, device, product, topic_rule
 
 _USES: Final = {
     "devices: delete them first": select(device.c.id).where(device.c.product_id == bindparam("product_id")).limit(1),
@@ -60,14 +60,19 @@ class Product:
 
         Raises WrongMasterKeyError.
         """
-        return DeviceSecrets(master.open(self.material, f"product:{self.key}:material"))
+        return DeviceSecrets(master.open(self.material, material_owner(self.key)))
+
+
+def material_owner(key: str) -> str:
+    """Return what a product's material is sealed for."""
+    return f"product:{key}:material"
 
 
 def seal(master: MasterKey, key: str, secret: str, material: bytes) -> dict[str, bytes]:
     """Return a new product's sealed columns."""
     return {
         "secret": master.seal(secret.encode(), f"product:{key}:secret"),
-        "material": master.seal(material, f"product:{key}:material"),
+        "material": master.seal(material, material_owner(key)),
     }
 
 
@@ -93,8 +98,6 @@ class Products:
         )
         self._before = database.prepare(older.order_by(product.c.id.desc()).limit(bindparam("size")))
         self._total = database.prepare(select(func.count()).select_from(product).where(own))
-        counted = select(func.count()).select_from(device).where(device.c.product_id == bindparam("product_id"))
-        self._count = database.prepare(counted)
 
     def add(self, new: Product, most: int | None = None, token: ClientToken | None = None) -> int | None:
         """Add a product and return its id, or that of the product that the same token made.
@@ -145,7 +148,8 @@ class Products:
                     raise PRODUCT_IN_USE(what=what)
             wiped = {"deleted_at": now, "secret": b"", "material": b""}
             connection.execute(product.update().where(here).values(**wiped))
-            connection.execute(block.delete().where(block.c.product_id == product_id))
+            for kept in (block, topic_rule):
+                connection.execute(kept.delete().where(kept.c.product_id == product_id))
 
     def page(self, account_id: int, commodity: str | None, skip: int, size: int) -> list[Product]:
         """Return up to `size` of an account's products, newest first, after the first `skip`."""
@@ -171,11 +175,6 @@ class Products:
         row = self._get.row(product_id=product_id)
         assert row is not None
         return Product(*row)
-
-    def count_devices(self, product_id: int) -> int:
-        """Return how many devices a product has."""
-        row = self._count.row(product_id=product_id)
-        return 0 if row is None else int(row[0])
 
 
 def _count_own(connection: Connection, account_id: int) -> int:

@@ -1,4 +1,4 @@
-"""One row at a time, unless it is there already."""
+"""Rows that may be there already."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -19,6 +19,15 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) 
     insert = _INSERTS[connection.dialect.name]
     statement = insert(table).values(**values).on_conflict_do_nothing()
     return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount == 1
+
+
+def replace_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows with values for every column, in the place of those with the same keys."""
+    if not rows:
+        return
+    insert = _INSERTS[connection.dialect.name](table)
+    others = {column.name: insert.excluded[column.name] for column in table.columns if not column.primary_key}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=others), rows)
 
 
 def in_slices(values: Sequence[_Value], size: int = 1_000) -> Iterator[Sequence[_Value]]:

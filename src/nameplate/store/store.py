@@ -11,13 +11,17 @@ from sqlalchemy.exc import DBAPIError
 
 from nameplate.errors import RefusedError
 from nameplate.store.access_keys import AccessKeys
+from nameplate.store.applicants import Applicants
 from nameplate.store.batches import Batches
 from nameplate.store.certificates import DeviceCertificates
 from nameplate.store.client_tokens import ClientTokens
+from nameplate.store.connections import ConnectionTable
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database, UnusableDatabaseError
 from nameplate.store.deliveries import Deliveries
+from nameplate.store.device_access import DeviceAccess
 from nameplate.store.device_lists import DeviceLists
+from nameplate.store.device_tokens import DeviceTokens
 from nameplate.store.devices import Devices
 from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
 from nameplate.store.engines.postgresql_nonces import PostgresNonces
@@ -34,6 +38,7 @@ from nameplate.store.pieces import Pieces
 from nameplate.store.plan import Plans
 from nameplate.store.products import Products
 from nameplate.store.tags import Tags
+from nameplate.store.tallies import Tallies
 from nameplate.store.uploads import Uploads
 from nameplate.store.webhooks import Webhooks
 from nameplate.store.workers import Workers
@@ -46,7 +51,7 @@ _SKIPPED: Final = 1_000_000
 class Store:
     """Everything a registry keeps, by noun."""
 
-    def __init__(self, url: str, data_dir: Path) -> None:
+    def __init__(self, url: str, data_dir: Path) -> None:  # noqa: PLR0915 (a noun each)
         """Open the database at `url`, whose schema is brought up to date if it is embedded.
 
         On SQLite the nonces are in a file in `data_dir`. Raises UnusableDatabaseError.
@@ -62,11 +67,17 @@ class Store:
         self.installation = Installation(self.database)
         self.access_keys = AccessKeys(self.database, self.counters)
         self.products = Products(self.database)
+        self.tallies = Tallies(self.database)
         self.tags = Tags(self.database)
         self.groups = Groups(self.database)
         self.certificates = DeviceCertificates(self.database)
-        self.devices = Devices(self.database, self.counters, (self.tags, self.groups, self.certificates))
-        self.device_lists = DeviceLists(self.database)
+        self.applicants = Applicants(self.database)
+        self.connections = ConnectionTable(self.database)
+        self.device_access = DeviceAccess(self.database)
+        self.device_tokens = DeviceTokens(self.database)
+        beside = (self.tags, self.groups, self.certificates, self.connections, self.device_tokens)
+        self.devices = Devices(self.database, self.counters, beside)
+        self.device_lists = DeviceLists(self.database, self.tallies)
         self.client_tokens = ClientTokens(self.database)
         self.batches = Batches(self.database)
         self.parts = Parts(self.database)

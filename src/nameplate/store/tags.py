@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from nameplate.domain.labels import TAGS_PER_DEVICE
+from nameplate.domain.labels import TAGS_PER_DEVICE, TAGS_PER_QUERY
 from nameplate.errors import TOO_MANY_PROPS
 from nameplate.store.database import Database
 from nameplate.store.schema import device, tag
@@ -28,12 +28,15 @@ def hold_device(connection: Connection, device_id: int, product_id: int, name: s
 
 
 class Tags:
-    """Tags by device, and devices by tag."""
+    """Tags by device, and devices by one tag to `TAGS_PER_QUERY`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         of_device = select(tag.c.key, tag.c.value).where(tag.c.device_id == bindparam("device_id"))
         self._of_device = database.prepare(of_device.order_by(tag.c.key))
+        queries = [_tagged(count) for count in range(1, TAGS_PER_QUERY + 1)]
+        self._counts = [database.prepare(select(func.count()).select_from(query.subquery())) for query in queries]
+        self._pages = [database.prepare(_page(query)) for query in queries]
         between = select(tag.c.device_id, tag.c.key, tag.c.value)
         between = between.where(tag.c.device_id >= bindparam("first"), tag.c.device_id <= bindparam("last"))
         self._between = database.prepare(between.order_by(tag.c.device_id, tag.c.key))
@@ -76,31 +79,41 @@ class Tags:
 
     def count(self, account_id: int, tags: Sequence[tuple[str, str]]) -> int:
         """Return how many of an account's devices have all of these tags."""
-        found = _tagged(account_id, tags).subquery()
-        with self._database.transaction() as connection:
-            counted: int = connection.execute(select(func.count()).select_from(found)).scalar_one()
-        return counted
+        row = self._counts[len(tags) - 1].row(**_wanted(account_id, tags))
+        return 0 if row is None else int(row[0])
 
     def find(self, account_id: int, tags: Sequence[tuple[str, str]], skip: int, size: int) -> list[int]:
         """Return the ids of up to `size` devices that have all of these tags, newest first, after the first `skip`."""
-        found = _tagged(account_id, tags)
-        with self._database.transaction() as connection:
-            page = found.order_by(found.selected_columns[0].desc()).limit(size).offset(skip)
-            return list(connection.execute(page).scalars())
+        rows = self._pages[len(tags) - 1].rows(**_wanted(account_id, tags), skip=skip, size=size)
+        return [number for (number,) in rows]
 
     def forget(self, connection: Connection, device_id: int) -> None:
         """Take every tag away from a device that is being deleted."""
         connection.execute(tag.delete().where(tag.c.device_id == device_id))
 
 
-def _tagged(account_id: int, tags: Sequence[tuple[str, str]]) -> Select[Any]:
-    first, *more = [tag.alias() for _ in tags]
-    found = select(first.c.device_id).where(*_is(first, account_id, tags[0]))
-    for other, wanted in zip(more, tags[1:], strict=True):
-        found = found.join(other, other.c.device_id == first.c.device_id).where(*_is(other, account_id, wanted))
+def _tagged(count: int) -> Select[Any]:
+    """Return the query for the devices that have `count` tags."""
+    first, *more = [tag.alias() for _ in range(count)]
+    found = select(first.c.device_id).where(*_is(first, 0))
+    for place, other in enumerate(more, 1):
+        found = found.join(other, other.c.device_id == first.c.device_id).where(*_is(other, place))
     return found
 
 
-def _is(one: Any, account_id: int, wanted: tuple[str, str]) -> tuple[Any, ...]:  # noqa: ANN401 (an alias of the table)
-    key, value = wanted
-    return one.c.account_id == account_id, one.c.key == key, one.c.value == value
+def _is(one: Any, place: int) -> tuple[Any, ...]:  # noqa: ANN401 (an alias of the table)
+    is_own = one.c.account_id == bindparam("account_id")
+    return is_own, one.c.key == bindparam(f"key_{place}"), one.c.value == bindparam(f"value_{place}")
+
+
+def _page(found: Select[Any]) -> Select[Any]:
+    newest = found.order_by(found.selected_columns[0].desc())
+    return newest.limit(bindparam("size")).offset(bindparam("skip"))
+
+
+def _wanted(account_id: int, tags: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return what a query for some tags is bound to."""
+    values: dict[str, Any] = {"account_id": account_id}
+    for place, (key, value) in enumerate(tags):
+        values |= {f"key_{place}": key, f"value_{place}": value}
+    return values

@@ -19,11 +19,16 @@ class AnyText(TypeDecorator[str]):
         """Escape what is to be stored."""
         if value is None or dialect.name != "postgresql":
             return value
-        return value.replace("\\", "\\\\").replace("\0", "\\0")
+        return escape(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:  # noqa: ANN401 (the library's type)
         """Undo it."""
         return value if dialect.name != "postgresql" else unescape(value)
+
+
+def escape(value: str) -> str:
+    """Return what a text is stored as."""
+    return value.replace("\\", "\\\\").replace("\0", "\\0")
 
 
 def unescape(value: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Every Action of the vendor's OpenAPI, as its SDK of version 5.1 has them."""
+"""Every Action of the vendor's OpenAPI that its Python SDKs (alibabacloud-iot20180120, aliyun-python-sdk-iot) send."""
 
 from typing import Final
 
@@ -29,56 +29,54 @@ VENDOR_ACTIONS: Final = frozenset(
     CreateSchedulePeriod CreateSharePromotionActivity CreateSharePromotionSpeechModel CreateSoundCode
     CreateSoundCodeLabel CreateSoundCodeSchedule CreateSpeech CreateStudioAppDomainOpen CreateSubscribeRelation
     CreateThingModel CreateThingScript CreateTopicConfig CreateTopicRouteTable DeleteClientIds DeleteConsumerGroup
-    DeleteConsumerGroupSubscribeRelation DeleteDataSourceItem DeleteDestination DeleteDevice
-    DeleteDeviceDistributeJob DeleteDeviceDynamicGroup DeleteDeviceFile DeleteDeviceGroup DeleteDeviceProp
-    DeleteDeviceSpeech DeleteDeviceTunnel DeleteEdgeDriver DeleteEdgeDriverVersion DeleteEdgeInstance
-    DeleteEdgeInstanceMessageRouting DeleteJob DeleteOTAFirmware DeleteOTAModule DeleteParser DeleteParserDataSource
-    DeletePowerStation DeleteProduct DeleteProductTags DeleteProductTopic DeleteRule DeleteRuleAction
-    DeleteSceneRule DeleteSchedulePeriod DeleteShareTaskDevice DeleteSoundCode DeleteSoundCodeLabel
-    DeleteSoundCodeSchedule DeleteSpeech DeleteStudioAppDomainOpen DeleteSubscribeRelation DeleteThingModel
-    DeleteTopicConfig DeleteTopicRouteTable DeleteUserDefineTableDataByPrimaryKey DetachDestination
-    DetachParserDataSource DisableDeviceTunnel DisableDeviceTunnelShare DisableSceneRule DisableThing
-    EnableDeviceTunnel EnableDeviceTunnelShare EnableSceneRule EnableThing GenerateDeviceNameListURL
-    GenerateFileUploadURL GenerateOTAUploadURL GetDataAPIServiceDetail GetDestination GetDeviceShadow
-    GetDeviceStatus GetDeviceTunnelShareStatus GetDeviceTunnelStatus GetDownloadFile GetEdgeDriverVersion
-    GetEdgeInstance GetEdgeInstanceDeployment GetEdgeInstanceMessageRouting GetGatewayBySubDevice GetLoraNodesTask
-    GetParser GetParserDataSource GetRule GetRuleAction GetSceneRule GetShareSpeechModelAudio
+    DeleteConsumerGroupSubscribeRelation DeleteDataSourceItem DeleteDestination DeleteDevice DeleteDeviceDistributeJob
+    DeleteDeviceDynamicGroup DeleteDeviceFile DeleteDeviceGroup DeleteDeviceProp DeleteDeviceSpeech DeleteDeviceTunnel
+    DeleteEdgeDriver DeleteEdgeDriverVersion DeleteEdgeInstance DeleteEdgeInstanceMessageRouting DeleteJob
+    DeleteOTAFirmware DeleteOTAModule DeleteParser DeleteParserDataSource DeletePowerStation DeleteProduct
+    DeleteProductTags DeleteProductTopic DeleteRule DeleteRuleAction DeleteSceneRule DeleteSchedulePeriod
+    DeleteShareTaskDevice DeleteSoundCode DeleteSoundCodeLabel DeleteSoundCodeSchedule DeleteSpeech
+    DeleteStudioAppDomainOpen DeleteSubscribeRelation DeleteThingModel DeleteTopicConfig DeleteTopicRouteTable
+    DeleteUserDefineTableDataByPrimaryKey DetachDestination DetachParserDataSource DisableDeviceTunnel
+    DisableDeviceTunnelShare DisableSceneRule DisableThing EnableDeviceTunnel EnableDeviceTunnelShare EnableSceneRule
+    EnableThing GenerateDeviceNameListURL GenerateFileUploadURL GenerateOTAUploadURL GetDataAPIServiceDetail
+    GetDestination GetDeviceShadow GetDeviceStatus GetDeviceTunnelShareStatus GetDeviceTunnelStatus GetDownloadFile
+    GetEdgeDriverVersion GetEdgeInstance GetEdgeInstanceDeployment GetEdgeInstanceMessageRouting GetGatewayBySubDevice
+    GetLoraNodesTask GetParser GetParserDataSource GetRule GetRuleAction GetSceneRule GetShareSpeechModelAudio
     GetShareTaskByDeviceOpen GetSoundCodeAudio GetSoundCodeSchedule GetSpeechDeviceDetail
-    GetSpeechLicenseDeviceStatistics GetStudioAppTokenOpen GetThingModelStatusInner GetThingModelTsl
-    GetThingModelTslPublished GetThingScript GetThingTemplate GetThingTopo GisQueryDeviceLocation
-    GisSearchDeviceTrace ImportDTData ImportDevice ImportThingModelTsl InvokeDataAPIService InvokeThingService
-    InvokeThingsService ListAnalyticsData ListDataSourceItem ListDestination ListDeviceDistributeJob
-    ListDistributedDevice ListDistributedProduct ListJob ListOTAFirmware ListOTAJobByDevice ListOTAJobByFirmware
-    ListOTAModuleByProduct ListOTAModuleVersionsByDevice ListOTATaskByJob ListOTAUnfinishedTaskByDevice ListParser
-    ListParserDataSource ListParserDestination ListPowerStation ListProductByTags ListProductTags ListRule
-    ListRuleActions ListTask ListThingModelVersion ListThingTemplates ModifyOTAFirmware ModifyPowerStation
-    NotifyAddThingTopo OpenIotService PackageSoundCodeLabelBatchAudio PageQuerySharedSpeechOpen
-    PageQuerySpeechBroadcastHour PrintByTemplate Pub PubBroadcast PublishScript PublishStudioApp PublishThingModel
-    PublishThingModelAsync PushSpeech QueryBatchRegisterDeviceStatus QueryCertUrlByApplyId QueryClientIds
-    QueryConsumerGroupByGroupId QueryConsumerGroupList QueryConsumerGroupStatus QueryCustomTimelineTableStatus
-    QueryDetailSceneRuleLog QueryDevice QueryDeviceBySQL QueryDeviceByStatus QueryDeviceByTags QueryDeviceCert
-    QueryDeviceDesiredProperty QueryDeviceDetail QueryDeviceDistributeDetail QueryDeviceDistributeJob
-    QueryDeviceEventData QueryDeviceFile QueryDeviceFileList QueryDeviceGroupByDevice QueryDeviceGroupByTags
-    QueryDeviceGroupInfo QueryDeviceGroupList QueryDeviceGroupTagList QueryDeviceInfo QueryDeviceListByDeviceGroup
-    QueryDeviceOriginalEventData QueryDeviceOriginalPropertyData QueryDeviceOriginalPropertyStatus
-    QueryDeviceOriginalServiceData QueryDeviceProp QueryDevicePropertiesData QueryDevicePropertyData
-    QueryDevicePropertyStatus QueryDeviceProvisioning QueryDeviceServiceData QueryDeviceSpeech QueryDeviceStatistics
-    QueryDeviceSubTopic QueryDeviceTunnel QueryDevicesHotStorageData QueryDevicesHotStorageDataStatus
-    QueryDynamicGroupDevices QueryEdgeDriver QueryEdgeDriverVersion QueryEdgeInstance QueryEdgeInstanceChannel
-    QueryEdgeInstanceDevice QueryEdgeInstanceDeviceByDriver QueryEdgeInstanceDriver QueryEdgeInstanceGateway
-    QueryEdgeInstanceHistoricDeployment QueryEdgeInstanceMessageRouting QueryEdgeInstanceSceneRule
-    QueryImportedDeviceByApplyId QueryJob QueryJobStatistics QueryLicenseDeviceList QueryLoRaJoinPermissions
-    QueryMessageInfo QueryOTAFirmware QueryOTAJob QueryPageByApplyId QueryProduct QueryProductCertInfo
-    QueryProductList QueryProductTopic QueryProjectShareDeviceList QuerySceneRule QuerySchedulePeriodList
-    QueryShareProductNameByProductKey QuerySharePromotionActivityAuditResult QueryShareTaskDeviceList
-    QuerySolutionDeviceGroupPage QuerySoundCodeLabelBatchFailedResult QuerySoundCodeLabelBatchList
-    QuerySoundCodeLabelList QuerySoundCodeList QuerySoundCodeScheduleList QuerySpeech QuerySpeechDevice
-    QuerySpeechLicenseAvailableQuota QuerySpeechLicenseDeviceList QuerySpeechList QuerySpeechPushJob
+    GetSpeechLicenseDeviceStatistics GetSpeechVoice GetStudioAppTokenOpen GetThingModelStatusInner GetThingModelTsl
+    GetThingModelTslPublished GetThingScript GetThingTemplate GetThingTopo GisQueryDeviceLocation GisSearchDeviceTrace
+    ImportDTData ImportDevice ImportThingModelTsl InvokeDataAPIService InvokeThingService InvokeThingsService
+    ListAnalyticsData ListDataSourceItem ListDestination ListDeviceDistributeJob ListDistributedDevice
+    ListDistributedProduct ListJob ListOTAFirmware ListOTAJobByDevice ListOTAJobByFirmware ListOTAModuleByProduct
+    ListOTAModuleVersionsByDevice ListOTATaskByJob ListOTAUnfinishedTaskByDevice ListParser ListParserDataSource
+    ListParserDestination ListPowerStation ListProductByTags ListProductTags ListRule ListRuleActions ListTask
+    ListThingModelVersion ListThingTemplates ModifyOTAFirmware ModifyPowerStation NotifyAddThingTopo OpenIotService
+    PackageSoundCodeLabelBatchAudio PageQuerySharedSpeechOpen PageQuerySpeechBroadcastHour PrintByTemplate Pub
+    PubBroadcast PublishScript PublishStudioApp PublishThingModel PublishThingModelAsync PublishThingModelAsyncInner
+    PushSpeech QueryBatchRegisterDeviceStatus QueryCertUrlByApplyId QueryClientIds QueryConsumerGroupByGroupId
+    QueryConsumerGroupList QueryConsumerGroupStatus QueryCustomTimelineTableStatus QueryDetailSceneRuleLog QueryDevice
+    QueryDeviceBySQL QueryDeviceByStatus QueryDeviceByTags QueryDeviceCert QueryDeviceDesiredProperty QueryDeviceDetail
+    QueryDeviceDistributeDetail QueryDeviceDistributeJob QueryDeviceEventData QueryDeviceFile QueryDeviceFileList
+    QueryDeviceGroupByDevice QueryDeviceGroupByTags QueryDeviceGroupInfo QueryDeviceGroupList QueryDeviceGroupTagList
+    QueryDeviceInfo QueryDeviceListByDeviceGroup QueryDeviceOriginalEventData QueryDeviceOriginalPropertyData
+    QueryDeviceOriginalPropertyStatus QueryDeviceOriginalServiceData QueryDeviceProp QueryDevicePropertiesData
+    QueryDevicePropertyData QueryDevicePropertyStatus QueryDeviceProvisioning QueryDeviceServiceData QueryDeviceSpeech
+    QueryDeviceStatistics QueryDeviceSubTopic QueryDeviceTunnel QueryDevicesHotStorageData
+    QueryDevicesHotStorageDataStatus QueryDynamicGroupDevices QueryEdgeDriver QueryEdgeDriverVersion QueryEdgeInstance
+    QueryEdgeInstanceChannel QueryEdgeInstanceDevice QueryEdgeInstanceDeviceByDriver QueryEdgeInstanceDriver
+    QueryEdgeInstanceGateway QueryEdgeInstanceHistoricDeployment QueryEdgeInstanceMessageRouting
+    QueryEdgeInstanceSceneRule QueryImportedDeviceByApplyId QueryJob QueryJobStatistics QueryLicenseDeviceList
+    QueryLoRaJoinPermissions QueryMessageInfo QueryOTAFirmware QueryOTAJob QueryPageByApplyId QueryProduct
+    QueryProductCertInfo QueryProductList QueryProductTopic QueryProjectShareDeviceList QuerySceneRule
+    QuerySchedulePeriodList QueryShareProductNameByProductKey QuerySharePromotionActivityAuditResult
+    QueryShareTaskDeviceList QuerySolutionDeviceGroupPage QuerySoundCodeLabelBatchFailedResult
+    QuerySoundCodeLabelBatchList QuerySoundCodeLabelList QuerySoundCodeList QuerySoundCodeScheduleList QuerySpeech
+    QuerySpeechDevice QuerySpeechLicenseAvailableQuota QuerySpeechLicenseDeviceList QuerySpeechList QuerySpeechPushJob
     QuerySpeechPushJobDevice QuerySpeechPushJobSpeech QueryStudioAppDomainListOpen QueryStudioAppList
     QueryStudioAppPageListOpen QueryStudioProjectList QuerySubscribeRelation QuerySummarySceneRuleLog
     QuerySuperDeviceGroup QueryTask QueryThingModel QueryThingModelExtendConfig QueryThingModelExtendConfigPublished
-    QueryThingModelPublished QueryTopicConfig QueryTopicReverseRouteTable QueryTopicRouteTable QueryVehicleDevice
-    RRpc ReBindLicenseDevice RecognizeCarNum RecognizePictureGeneral RefreshDeviceTunnelSharePassword
+    QueryThingModelPublished QueryTopicConfig QueryTopicReverseRouteTable QueryTopicRouteTable QueryVehicleDevice RRpc
+    ReBindLicenseDevice RecognizeCarNum RecognizePictureGeneral RefreshDeviceTunnelSharePassword
     RefreshStudioAppTokenOpen RegisterDevice ReleaseEdgeDriverVersion ReleaseProduct RemoveThingTopo
     ReplaceEdgeInstanceGateway RerunJob ResetConsumerGroupPosition ResetDeviceTimeline ResetThing
     RetrySoundCodeLabelBatch ReupgradeOTATask SaveDeviceProp SaveScript SetDeviceDesiredProperty SetDeviceGroupTags
@@ -93,5 +91,5 @@ VENDOR_ACTIONS: Final = frozenset(
     UpdateProductTopic UpdateRule UpdateRuleAction UpdateSceneRule UpdateSchedulePeriod UpdateSoundCode
     UpdateSoundCodeLabel UpdateSoundCodeSchedule UpdateSpeech UpdateSubscribeRelation UpdateThingModel
     UpdateThingScript UpdateTopicConfig WriteDevicesHotStorageData
-    """.split()  # noqa: SIM905 (one to a line they are 423 lines)
+    """.split()  # noqa: SIM905 (one to a line they are more lines than a module may have)
 )

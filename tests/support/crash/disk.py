@@ -11,8 +11,9 @@ from typing import Any, Final
 from tests.support.crash.ledger import FINAL, BatchRow, DeviceRow, Ledger, Request
 
 DEVICES: Final = """
-SELECT device.id, product.key, device.name, nickname FROM device NOT INDEXED JOIN product ON product.id = product_id
-ORDER BY device.id
+SELECT device.id, product.key, device.name, nickname, device.secret IS NOT NULL,
+(SELECT count(*) FROM certificate WHERE device_id = device.id)
+FROM device NOT INDEXED JOIN product ON product.id = product_id ORDER BY device.id
 """
 
 
@@ -31,6 +32,11 @@ class Disk:
         self.waiting = {batch for (batch,) in rows("SELECT batch_id FROM part WHERE is_done = 0")}
         self.devices = [DeviceRow(*row) for row in rows(DEVICES)]
         self.refused = set(rows("SELECT batch_id, name FROM refusal"))
+        self.tallies = dict(
+            rows("SELECT key, sum(devices) FROM tally JOIN product ON product.id = product_id GROUP BY key")
+        )
+        self.certificates = rows("SELECT count(*) FROM certificate")[0][0]
+        self.secrets = {batch for (batch,) in rows("SELECT batch_id FROM part_names WHERE secrets IS NOT NULL")}
         self.products = [name for (name,) in rows("SELECT name FROM product")]
 
     def check(self, ledger: Ledger) -> None:
@@ -43,6 +49,7 @@ class Disk:
         self._check_answers(ledger, asked.values())
         self._check_batches(done)
         self._check_devices(done)
+        self._check_what_is_beside()
 
     def check_nothing_is_unfinished(self, ledger: Ledger) -> None:
         """Whatever was asked for is at its end."""
@@ -85,12 +92,24 @@ class Disk:
             self._check_request(request, answer, found.pop(answer, []))
         assert found == {}
 
+    def _check_what_is_beside(self) -> None:
+        """Devices are counted right, certificates are devices', and secrets wait only until there are devices."""
+        counted = Counter(device.product for device in self.devices)
+        assert counted == {key: devices for key, devices in self.tallies.items() if devices}
+        assert self.certificates == sum(device.certificates for device in self.devices)
+        assert self.secrets <= self.waiting
+
     def _check_request(self, request: Request, answer: int, devices: list[DeviceRow]) -> None:
         assert {device.product for device in devices} <= {request.product}
         assert all(device.nickname == request.nicknames.get(device.name) for device in devices)
         refused = {name for batch, name in self.refused if batch == answer and request.is_batch}
         assert refused <= request.may_be_refused
-        assert {(request.product, name) for name in refused} <= {(row.product, row.name) for row in self.devices}
+        assert all(device.is_imported == bool(request.secrets) for device in devices)
+        assert all(device.certificates == request.is_certified for device in devices)
+        if request.is_certified:
+            assert refused in (set(), set(request.names))
+        else:
+            assert {(request.product, name) for name in refused} <= {(row.product, row.name) for row in self.devices}
         is_created = not request.is_batch or self.batches[answer].state in {"CREATE_SUCCESS", "CREATE_FAILED"}
         names = [device.name for device in devices]
         if not is_created:

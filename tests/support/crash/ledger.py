@@ -31,14 +31,17 @@ class Credentials:
 class Request:
     """One thing that a client wants, and what it was told about it.
 
-    A batch of names, or of minted names, or one device.
+    A batch of names, or of minted names, or one device. With `secrets` its devices are imported; one that is certified
+    is of an X.509 product, and the secret that it is shown with is its private key.
     """
 
     product: str
     names: list[str] = field(default_factory=list)
     nicknames: dict[str, str] = field(default_factory=dict)
     minted: int = 0
+    secrets: dict[str, str] = field(default_factory=dict)
     is_batch: bool = True
+    is_certified: bool = False
     ends: frozenset[str] = frozenset({"CREATE_SUCCESS"})
     may_be_refused: frozenset[str] = frozenset()
     token: str = field(default_factory=lambda: uuid4().hex)
@@ -65,6 +68,8 @@ class DeviceRow(NamedTuple):
     product: str
     name: str
     nickname: str | None
+    is_imported: int
+    certificates: int
 
     def answer(self, done: Mapping[int, Request]) -> int:
         """What the request that made it was answered: a batch's number is the high part of its devices'."""
@@ -93,6 +98,15 @@ class Ledger:
 
 def read_credentials(data: Mapping[str, str]) -> Credentials:
     return Credentials(data["DeviceSecret"], data["IotId"])
+
+
+def import_parameters(request: Request) -> dict[str, str]:
+    """As DeviceList.N.…"""
+    parameters = {}
+    for number, name in enumerate(request.names, 1):
+        parameters[f"DeviceList.{number}.DeviceName"] = name
+        parameters[f"DeviceList.{number}.DeviceSecret"] = request.secrets[name]
+    return parameters
 
 
 def names_parameters(request: Request) -> dict[str, str]:

@@ -11,7 +11,14 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from tests.support.crash.disk import Disk, left_behind
-from tests.support.crash.ledger import Credentials, Ledger, Request, names_parameters, read_credentials
+from tests.support.crash.ledger import (
+    Credentials,
+    Ledger,
+    Request,
+    import_parameters,
+    names_parameters,
+    read_credentials,
+)
 from tests.support.crash.warm import WarmServer
 from tests.support.killer import Order, Trap
 from tests.support.signer import sign_v1
@@ -78,10 +85,10 @@ class Site:
         assert answer.get("Success"), answer
         return answer
 
-    def create_product(self) -> str:
+    def create_product(self, **more: str) -> str:
         name = f"p_{uuid4().hex[:20]}"
         self.ledger.products[name] = {}
-        answer = self.call("CreateProduct", ProductName=name, NodeType="0")
+        answer = self.call("CreateProduct", ProductName=name, NodeType="0", **more)
         if not answer["Success"]:
             assert answer["Code"] == "iot.prod.AlreadyExistedProductName", answer
             return ""
@@ -94,16 +101,22 @@ class Site:
             self._register_device(request)
             return
         action, parameters = "BatchRegisterDevice", {"Count": str(request.minted)}
-        if request.names:
+        if request.secrets:
+            action, parameters = "BatchImportDevice", import_parameters(request)
+        elif request.names:
             action, parameters = "BatchCheckDeviceNames", names_parameters(request)
         answer = self.told(action, ProductKey=request.product, ClientToken=request.token, **parameters)
         self.ledger.hear(request, int(answer["Data"]["ApplyId"]))
 
     def _register_device(self, request: Request) -> None:
         (name,) = request.names
-        answer = self.told("RegisterDevice", ProductKey=request.product, DeviceName=name, ClientToken=request.token)
-        shown = read_credentials(answer["Data"])
+        common = {"ProductKey": request.product, "DeviceName": name, "ClientToken": request.token}
+        if request.secrets:
+            answer = self.told("ImportDevice", DeviceSecret=request.secrets[name], **common)
+        else:
+            answer = self.told("RegisterDevice", **common)
         assert answer["Data"]["DeviceName"] == name
+        shown = self._read(request, answer["Data"])
         self.ledger.hear(request, shown.device)
         assert request.shown in ({}, {name: shown})
         request.ended, request.shown = "CREATE_SUCCESS", {name: shown}
@@ -137,18 +150,28 @@ class Site:
         """What the API shows of a request's devices."""
         if not request.is_batch:
             data = self.told("QueryDeviceDetail", ProductKey=request.product, DeviceName=request.names[0])["Data"]
-            return {data["DeviceName"]: read_credentials(data)}
+            return {data["DeviceName"]: self._read(request, data)}
         answer = self.told("QueryPageByApplyId", ApplyId=str(request.answer), PageSize="200")
         rows = answer["ApplyDeviceList"]["ApplyDeviceInfo"]
         assert len(rows) == answer["Total"]
-        return {row["DeviceName"]: read_credentials(row) for row in rows}
+        return {row["DeviceName"]: self._read(request, row) for row in rows}
+
+    def _read(self, request: Request, data: dict[str, str]) -> Credentials:
+        """What a device is shown with: its secret, which is the imported one, or its private key."""
+        shown, name = read_credentials(data), data["DeviceName"]
+        if not request.is_certified:
+            assert request.secrets.get(name, shown.secret) == shown.secret
+            return shown
+        assert not shown.secret
+        found = self.told("QueryDeviceCert", ProductKey=request.product, DeviceName=name)["DeviceCertInfo"]
+        return Credentials(found["PrivateKey"] + found["Certificate"], shown.iot_id)
 
     def fulfil(self, request: Request) -> None:
         """Take one request all the way."""
         self.submit(request)
         if not request.is_batch:
             return
-        if request.names and self.wait(request) == "CHECK_SUCCESS":
+        if request.names and not request.secrets and self.wait(request) == "CHECK_SUCCESS":
             self.start_creation(request)
         self.conclude(request)
 

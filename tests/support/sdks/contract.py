@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -11,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support import batch
-from tests.support.sdks.sdk import Body, ModelSdk, Sdk
+from tests.support.sdks.sdk import Body, Sdk
 from tests.support.server import Server
 from tests.support.signer import Client, now
 
@@ -52,10 +51,6 @@ ILL_FORMED = [
     {"DeviceName": "pump-nick", "ErrorMsg": "The device name is repeated."},
 ]
 TAKEN = {"DeviceName": "pump-taken", "NickName": "二号水泵", "ErrorMsg": "The device name already exists."}
-
-# Attributes of models: of every successful answer's, and of the one row that is sent without a nickname.
-NO_ERROR = frozenset(("code", "errorMessage"))
-ONE_ROWS_NICKNAME = "data.invalidDetailList.invalidDetailList.nickName"
 
 
 @pytest.fixture(scope="module")
@@ -212,54 +207,6 @@ class SdkContract:
         assert sdk.call("QueryDeviceDetail", **given)["Data"]["DeviceSecret"] == device["DeviceSecret"]
 
 
-class ModelContract:
-    """SDKs with models: every attribute is filled, but for the ones that Nameplate has no value for."""
-
-    def test_products_fill_their_models(self, sdk: ModelSdk) -> None:
-        key = create_product(sdk)["ProductKey"]
-        check_unset(sdk, NO_ERROR)
-        sdk.call("QueryProduct", ProductKey=key)
-        check_unset(sdk, NO_ERROR | {"data.categoryName"})
-
-    def test_devices_fill_their_models(self, sdk: ModelSdk) -> None:
-        key = create_product(sdk)["ProductKey"]
-        device = sdk.call("RegisterDevice", ProductKey=key, DeviceName="pump-01", Nickname="一号水泵")["Data"]
-        check_unset(sdk, NO_ERROR | {"data.devEui", "data.joinEui"})
-        sdk.call("QueryDeviceDetail", IotId=device["IotId"])
-        check_unset(sdk, NO_ERROR | {"data.firmwareVersion", "data.ipAddress"})
-
-    def test_batches_fill_their_models(self, sdk: ModelSdk) -> None:
-        key = create_product(sdk)["ProductKey"]
-        apply_id = check(sdk, key, DeviceName=["pump-01"])
-        lists = ("invalidDeviceNameList", "invalidDeviceNicknameList", "repeatedDeviceNameList", "invalidDetailList")
-        check_unset(sdk, NO_ERROR.union(f"data.{name}" for name in lists))
-        follow(sdk, key, apply_id)
-        check_unset(sdk, NO_ERROR)
-        sdk.call("BatchRegisterDeviceWithApplyId", ProductKey=key, ApplyId=apply_id)
-        check_unset(sdk, NO_ERROR)
-        follow(sdk, key, apply_id)
-        sdk.call("QueryPageByApplyId", ApplyId=apply_id)
-        check_unset(sdk, NO_ERROR)
-        sdk.call("BatchRegisterDevice", ProductKey=key, Count=1)
-        check_unset(sdk, NO_ERROR)
-
-    def test_a_failed_check_fills_its_model(self, sdk: ModelSdk) -> None:
-        key = create_product(sdk)["ProductKey"]
-        apply_id = check(sdk, key, DeviceNameList=MIXED_ROWS)
-        assert follow(sdk, key, apply_id)["Status"] == "CHECK_FAILED"
-        check_unset(sdk, NO_ERROR | {ONE_ROWS_NICKNAME})
-
-    def test_names_refused_in_the_call_fill_their_model(self, sdk: ModelSdk, sync_server: Server) -> None:
-        with closing(type(sdk)(sync_server)) as other:
-            key = create_product(other)["ProductKey"]
-            other.answer("BatchCheckDeviceNames", ProductKey=key, DeviceNameList=MIXED_ROWS)
-            check_unset(other, {"data.applyId", ONE_ROWS_NICKNAME})
-
-    def test_a_refusal_fills_its_model(self, sdk: ModelSdk) -> None:
-        sdk.answer("QueryPageByApplyId", ApplyId=999_999_999)
-        check_unset(sdk, {"applyDeviceList", "page", "pageCount", "pageSize", "total"})
-
-
 def create_product(sdk: Sdk) -> Body:
     name = f"水泵_{uuid4().hex[:20]}"
     return sdk.call("CreateProduct", ProductName=name, NetType="ETHERNET", **PRODUCT, **PRODUCT_MORE)
@@ -312,12 +259,6 @@ def check_identities(rows: list[Body]) -> None:
     assert all(re.fullmatch("[A-Za-z0-9]{26}", row["IotId"]) for row in rows)
     assert all(re.fullmatch("[0-9a-f]{32}", row["DeviceSecret"]) for row in rows)
     assert all(row.get("DeviceId", row["IotId"][:20]) == row["IotId"][:20] for row in rows)
-
-
-def check_unset(sdk: ModelSdk, expected: AbstractSet[str]) -> None:
-    """The last answer has filled all of its model's attributes but these."""
-    lacking = {f"data.{name[0].lower()}{name[1:]}" for name in sdk.lacks}
-    assert sdk.unset == {name for name in expected if not name.startswith(tuple(lacking))}
 
 
 def known(sdk: Sdk, data: Body) -> Body:

@@ -1,9 +1,11 @@
-"""The Node SDKs: each client is a process that calls as it is told (`tests/sdks/bridge.mjs`)."""
+"""The Node SDKs: a process for each, which calls as it is told (`tests/sdks/bridge.mjs`)."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,25 +38,52 @@ class NodeError(Exception):
         self.data: Body = error.get("data", {})
 
 
+class NodeProcess:
+    """A process that makes calls with the clients of one SDK."""
+
+    def __init__(self, script: str) -> None:
+        # The wheel puts it beside Python, which need not be on the PATH.
+        command = [str(Path(sys.executable).with_name("node")), str(SCRIPTS / script)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def exchange(self, line: Body) -> Body:
+        """Have a call made, and return what the process says of it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+        result: Body = json.loads(self._process.stdout.readline())
+        return result
+
+    def close(self) -> None:
+        """End its input, and so the process."""
+        self._process.communicate(timeout=30)
+        assert self._process.returncode == 0
+
+
+@cache
+def start(script: str) -> NodeProcess:
+    """Start a script's process; it is kept until the tests end, since starting one is slow."""
+    process = NodeProcess(script)
+    atexit.register(process.close)
+    return process
+
+
 class NodeSdk(Sdk):
-    """A client in a process of its own."""
+    """A client in a process that all clients of its kind share."""
 
     script: str
     method: str | None = None
 
     def __init__(self, server: Server, key_id: str = ROOT_ID, secret: str = ROOT_SECRET) -> None:
         super().__init__(server)
-        job = {
+        self._config = {
             "endpoint": self.endpoint,
             "accessKeyId": key_id,
             "accessKeySecret": secret,
             "method": self.method,
             "timeout": TIMEOUT_SECONDS * 1000,
         }
-        # The wheel puts it beside Python, which need not be on the PATH.
-        node = Path(sys.executable).with_name("node")
-        command = [str(node), str(SCRIPTS / self.script), json.dumps(job)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def answer(self, action: str, **parameters: object) -> Body:
         body: Body = self.exchange(action, parameters)["body"]
@@ -62,19 +91,14 @@ class NodeSdk(Sdk):
 
     def exchange(self, action: str, parameters: Body) -> Body:
         """Have a call made, and return what the process says of it. Raises what the SDK has thrown."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"action": action, "parameters": parameters}) + "\n")
-        self._process.stdin.flush()
-        result: Body = json.loads(self._process.stdout.readline())
+        call = {"action": action, "parameters": parameters, "config": self._config}
+        result = start(self.script).exchange(call)
         if "error" in result:
             raise NodeError(result["error"])
         return result
 
     def close(self) -> None:
-        """End its input, and so the process."""
-        self._process.communicate(timeout=30)
-        assert self._process.returncode == 0
+        """Its process is kept."""
 
 
 class PopCore(NodeSdk):
@@ -100,10 +124,11 @@ class PopCorePost(PopCore):
 class NodeTea(NodeSdk, ModelSdk):
     """@alicloud/iot20180120: POST, ACS3 signatures, everything in the URL."""
 
+    name = "node"
     script = "iot20180120.mjs"
     lacks = frozenset(("InvalidDetailList", "RepeatedDeviceNameList"))
 
     def exchange(self, action: str, parameters: Body) -> Body:
         result = super().exchange(action, parameters)
-        self.unset = frozenset(result["unset"])
+        self.raw = result["raw"]
         return result

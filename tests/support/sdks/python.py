@@ -33,9 +33,20 @@ class PythonCore(Sdk):
         self._client.session.close()
 
 
+class _Client(Client):  # type: ignore[misc] # the SDK has no types
+    """Keeps what came."""
+
+    came: Body
+
+    def call_api(self, *arguments: object) -> Body:
+        self.came = super().call_api(*arguments)
+        return self.came
+
+
 class PythonTea(ModelSdk):
     """alibabacloud-iot20180120 with ACS3 signatures, its default."""
 
+    name = "python"
     signature_algorithm: str | None = None
 
     def __init__(self, server: Server, key_id: str = ROOT_ID, secret: str = ROOT_SECRET) -> None:
@@ -43,13 +54,13 @@ class PythonTea(ModelSdk):
         config = Config(access_key_id=key_id, access_key_secret=secret, protocol="http", endpoint=self.endpoint)
         config.read_timeout = TIMEOUT_SECONDS * 1000
         config.signature_algorithm = self.signature_algorithm
-        self._client = Client(config)
+        self._client = _Client(config)
 
     def answer(self, action: str, **parameters: object) -> Body:
         request = getattr(models, f"{action}Request")().from_map(parameters)
         response = getattr(self._client, _snake(action))(request)
         assert response.status_code == 200
-        self.unset = frozenset(_unset(response.body))
+        self.raw = self._client.came["body"]
         body: Body = response.body.to_map()
         return body
 
@@ -65,17 +76,3 @@ class PythonTeaV1(PythonTea):
 
 def _snake(name: str) -> str:
     return re.sub("(?<!^)([A-Z])", r"_\1", name).lower()
-
-
-def _camel(name: str) -> str:
-    return re.sub("_(.)", lambda found: found[1].upper(), name)
-
-
-def _unset(value: object, path: str = "") -> set[str]:
-    if value is None:
-        return {path.removeprefix(".")}
-    if isinstance(value, list):
-        return {name for item in value for name in _unset(item, path)}
-    if hasattr(value, "to_map"):
-        return {name for key, item in vars(value).items() for name in _unset(item, f"{path}.{_camel(key)}")}
-    return set()

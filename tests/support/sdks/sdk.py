@@ -38,5 +38,6 @@ class Sdk(ABC):
 class ModelSdk(Sdk):
     """An SDK that reads answers into models; what a model has no attribute for is lost."""
 
-    unset: frozenset[str] = frozenset()
-    """The attributes that the last answer has left unset, as in `data.ipAddress`."""
+    name: str
+    raw: Body
+    """The last answer as it came, before it was read into a model."""

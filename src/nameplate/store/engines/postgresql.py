@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from nameplate.errors import DATABASE_UNAVAILABLE
 from nameplate.store.database import ConflictError, Database, PreparedRead
 from nameplate.store.engines.postgresql_bulk import PostgresBulk
-from nameplate.store.text import AnyText, unescape
+from nameplate.store.text import AnyText, escape, unescape
 
 _POOL_SIZE: Final = 8
 _POOL_OVERFLOW: Final = 24
@@ -153,11 +153,15 @@ class PostgresRead(PreparedRead):
         super().__init__(database.engine, statement)
         self._run = database.run
         columns = statement.selected_columns if isinstance(statement, Select) else ()
+        # What is looked for is written as it is stored.
+        self._texts = {name for name, bound in self._binds.items() if isinstance(bound.type, AnyText)}
         self._escaped = [place for place, column in enumerate(columns) if isinstance(column.type, AnyText)]
 
     def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
         """Return every row."""
         bound = dict(zip(self._names, self._bind(values), strict=True))
+        for name in self._texts:
+            bound[name] = escape(str(bound[name]))
         if any(isinstance(value, str) and "\0" in value for value in bound.values()):
             # PostgreSQL stores no such text, so nothing is equal to it.
             return []

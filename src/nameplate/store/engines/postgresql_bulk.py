@@ -26,9 +26,10 @@ INSERT INTO device ({columns}) SELECT {columns} FROM stage ORDER BY product_id, 
 ON CONFLICT (product_id, name) DO NOTHING
 """
 
+# Of a table that has grown since it was last analysed the planner believes too little, and then reads every device of
+# the product: by a bitmap, although a LIMIT follows, or by a plain join. Only the index is left to it.
+_BY_INDEX: Final[LiteralString] = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
 _BETWEEN: Final[LiteralString] = "SELECT name FROM device WHERE product_id = %s AND name BETWEEN %s AND %s LIMIT %s"
-# One look into the index for each name, whatever the planner believes of the table. Of one that has grown since it was
-# last analysed it believes too little, and a plain join then reads every device of the product.
 _TAKEN: Final[LiteralString] = """
 SELECT sought.name FROM string_to_table(%s, E'\\n') AS sought (name)
 CROSS JOIN LATERAL (
@@ -100,7 +101,12 @@ class PostgresBulk(Bulk):
         return [Existing(*row) for row in rows]
 
     def _names(self, query: LiteralString, values: tuple[object, ...]) -> set[str]:
-        return self._run(lambda connection: {name for (name,) in connection.execute(query, values)})
+        def look(connection: psycopg.Connection[Any]) -> set[str]:
+            with connection.transaction():
+                connection.execute(_BY_INDEX)
+                return {name for (name,) in connection.execute(query, values)}
+
+        return self._run(look)
 
 
 def _rows(parts: Sequence[NewDevices], now: int, columns: str) -> Iterator[bytes]:

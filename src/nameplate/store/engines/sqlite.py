@@ -19,7 +19,8 @@ from nameplate.store.engines.sqlite_bulk import SqliteBulk
 _BUSY_SECONDS: Final = 30
 # Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
 _CHECKPOINT_PAGES: Final = 16_000
-_WRITER_CACHE_KIB: Final = 65_536
+# Small enough to be full, and the process no longer growing, after some three hundred thousand devices.
+_WRITER_CACHE_KIB: Final = 32_768
 
 
 class SqliteDatabase(Database):

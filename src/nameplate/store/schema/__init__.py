@@ -4,7 +4,8 @@ Times are milliseconds since 1970 UTC; ids are assigned by the application (see 
 """
 
 from nameplate.store.schema.batches import batch, part, part_names, refusal
-from nameplate.store.schema.devices import block, certificate, device, product
+from nameplate.store.schema.brokers import connection, device_token, topic_rule
+from nameplate.store.schema.devices import block, certificate, device, product, tally
 from nameplate.store.schema.exports import export
 from nameplate.store.schema.files import finding, upload
 from nameplate.store.schema.installation import (
@@ -27,9 +28,11 @@ __all__ = [
     "block",
     "certificate",
     "client_token",
+    "connection",
     "counter",
     "device",
     "device_group",
+    "device_token",
     "export",
     "finding",
     "group_member",
@@ -42,6 +45,8 @@ __all__ = [
     "product",
     "refusal",
     "tag",
+    "tally",
+    "topic_rule",
     "upload",
     "webhook",
     "webhook_delivery",

@@ -32,6 +32,13 @@ product: Final = Table(
     Column("validation", SmallInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger, comment="its batches stay, its key is never used again"),
+    Column(
+        "dynamic_registration",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="whether its devices may fetch their secrets",
+    ),
     Index(
         "product_name",
         "account_id",
@@ -77,6 +84,15 @@ block: Final = Table(
     Column("product_id", Integer, ForeignKey("product.id"), primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     comment="Numbers, beside those of batches, that ids of a product's devices begin with: of ones registered singly.",
+)
+
+tally: Final = Table(
+    "tally",
+    metadata,
+    Column("product_id", Integer, ForeignKey("product.id"), primary_key=True, autoincrement=False),
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    Column("devices", BigInteger, nullable=False),
+    comment="How many devices a product has: the sum over its slots.",
 )
 
 certificate: Final = Table(

@@ -44,6 +44,18 @@ def upgrade() -> None:
         "WHERE number NOT IN (SELECT id FROM batch)"
     )
     op.create_table(
+        "tally",
+        sa.Column("product_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("slot", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("devices", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["product_id"], ["product.id"]),
+        sa.PrimaryKeyConstraint("product_id", "slot"),
+        comment="How many devices a product has: the sum over its slots.",
+    )
+    op.execute(
+        "INSERT INTO tally (product_id, slot, devices) SELECT product_id, 0, count(*) FROM device GROUP BY product_id"
+    )
+    op.create_table(
         "certificate",
         sa.Column(
             "device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 _BATCH_COLUMNS = (
     lambda: sa.Column("moved_at", sa.BigInteger(), comment="when its state last changed"),

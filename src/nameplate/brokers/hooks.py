@@ -1,0 +1,144 @@
+"""Every hook, by its path: who may ask is checked, the adapter answers, and what came of it is told."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Final, NamedTuple
+
+import orjson
+
+from nameplate import logs, metrics
+from nameplate.brokers import amqtt, device_side, emqx, nanomq, rabbitmq, vernemq
+from nameplate.brokers.answers import Answer
+from nameplate.brokers.check import Reason
+from nameplate.brokers.gate import Gate
+from nameplate.brokers.presence import Presence
+from nameplate.brokers.protection import Protection
+from nameplate.brokers.tokens import Tokens
+from nameplate.call import Registry
+from nameplate.domain.secrets import WrongMasterKeyError
+from nameplate.errors import HOOK_NOT_FOUND, INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.store.database import ConflictError
+from nameplate.wire.render import Response
+from nameplate.wire.request import Request
+
+PREFIXES: Final = ("/brokers/", "/auth")
+"""Where hooks are."""
+
+_FAILED: Final = 500
+_UNKNOWN: Final = "unknown"
+
+_log = logging.getLogger(__name__)
+
+Adapter = Callable[[Gate, Request], Answer]
+
+
+class _Hook(NamedTuple):
+    """How one path is answered.
+
+    One that `writes` may take as long as the database does. One that is `open` is for devices: they sign what they
+    send, and know no secret of brokers. One that is `quiet` is called for each message, so that what it allows is not
+    worth a line.
+    """
+
+    answer: Adapter
+    writes: bool = False
+    open: bool = False
+    quiet: bool = False
+
+
+_HOOKS: Final = {
+    "/brokers/emqx/authenticate": _Hook(emqx.authenticate),
+    "/brokers/emqx/authorize": _Hook(emqx.authorize, quiet=True),
+    "/brokers/emqx/event": _Hook(emqx.event),
+    "/brokers/rabbitmq/user": _Hook(rabbitmq.user),
+    "/brokers/rabbitmq/vhost": _Hook(rabbitmq.vhost, quiet=True),
+    "/brokers/rabbitmq/resource": _Hook(rabbitmq.resource, quiet=True),
+    "/brokers/rabbitmq/topic": _Hook(rabbitmq.topic, quiet=True),
+    "/brokers/vernemq": _Hook(vernemq.hook, quiet=True),
+    "/brokers/nanomq/authenticate": _Hook(nanomq.authenticate),
+    "/brokers/nanomq/authorize": _Hook(nanomq.authorize, quiet=True),
+    "/brokers/nanomq/event": _Hook(nanomq.event),
+    "/brokers/amqtt/connect": _Hook(amqtt.connect),
+    "/brokers/amqtt/register": _Hook(amqtt.register, writes=True),
+    "/brokers/amqtt/topic": _Hook(amqtt.topic, quiet=True),
+    "/brokers/amqtt/event": _Hook(amqtt.event),
+    "/auth/register/device": _Hook(device_side.register, writes=True, open=True),
+}
+
+
+class Hooks:
+    """Answers hooks. Synchronous; called from many threads. Nothing is raised: whatever goes wrong is an answer too."""
+
+    def __init__(self, registry: Registry, presence: Presence, protection: Protection) -> None:
+        self._gate = Gate(registry, presence)
+        self._protection = protection
+        # A read that crosses a network would keep the event loop waiting.
+        self._may_inline = registry.store.database.is_embedded
+        tokens = Tokens(registry)
+        self._hooks = {
+            **_HOOKS,
+            "/auth": _Hook(tokens.give, writes=True, open=True),
+            "/brokers/token": _Hook(tokens.look_up, quiet=True),
+        }
+
+    def is_inline(self, path: str) -> bool:
+        """Whether the event loop may answer by itself."""
+        hook = self._hooks.get(path)
+        return hook is None or (self._may_inline and not hook.writes)
+
+    def answer(self, path: str, request: Request, peer: str | None) -> Response:
+        """Answer one hook; `peer` is the address that it comes from."""
+        began = time.perf_counter()
+        hook = self._hooks.get(path)
+        try:
+            answer = self._ask(hook, request, peer)
+        except RefusedError as refused:
+            return self._refuse(path, hook, refused, began)
+        except (ConflictError, WrongMasterKeyError):
+            return self._refuse(path, hook, SERVICE_UNAVAILABLE(), began)
+        except Exception:  # noqa: BLE001 (the edge: no hook may end without an answer)
+            _log.exception("The hook %s failed.", path if hook else _UNKNOWN)
+            return self._refuse(path, hook, INTERNAL_ERROR(), began)
+        level = logging.DEBUG if hook is not None and hook.quiet and answer.outcome == Reason.ALLOWED else logging.INFO
+        _tell(path, answer, began, level)
+        return Response(answer.outcome, answer.status, answer.content_type, answer.body)
+
+    def refuse(self, path: str, refused: RefusedError) -> Response:
+        """Answer a hook that cannot be read to its end."""
+        return self._refuse(path, self._hooks.get(path), refused, time.perf_counter())
+
+    def _ask(self, hook: _Hook | None, request: Request, peer: str | None) -> Answer:
+        if hook is None or request.method != "POST":
+            raise HOOK_NOT_FOUND()
+        if not hook.open:
+            self._protection.check(request.headers, peer)
+        return hook.answer(self._gate, request)
+
+    def _refuse(self, path: str, hook: _Hook | None, refused: RefusedError, began: float) -> Response:
+        body = orjson.dumps({"Code": refused.code, "Message": refused.message})
+        answer = Answer(body, "application/json", refused.code, None, refused.status)
+        # A caller could make up any number of paths.
+        _tell(path if hook else _UNKNOWN, answer, began, logging.ERROR if refused.status >= _FAILED else logging.INFO)
+        if refused.reason:
+            _log.warning("The hook %s failed: %s", path if hook else _UNKNOWN, refused.reason)
+        return Response(refused.code, refused.status, answer.content_type, body)
+
+
+def _tell(path: str, answer: Answer, began: float, level: int) -> None:
+    """Tell what came of a hook: never what was sent with it, but for names that were found to be a device's."""
+    seconds = time.perf_counter() - began
+    count, observe = _counters(path, answer.outcome)
+    count()
+    observe(seconds)
+    key, name = answer.identity or ("-", "-")
+    ms = round(seconds * 1000, 2)
+    told = {"hook": path, "outcome": answer.outcome, "product_key": key, "device_name": name, "ms": ms}
+    logs.lines.write(level, "hook", told)
+
+
+@cache
+def _counters(path: str, outcome: str) -> tuple[Callable[[], None], Callable[[float], None]]:
+    """Return what counts a hook; to look it up each time costs more than to count."""
+    return metrics.HOOKS.labels(path, outcome).inc, metrics.HOOK_SECONDS.labels(path).observe

@@ -1,0 +1,95 @@
+"""Which devices are connected: events are queued, and a thread writes all that wait in one transaction.
+
+Nobody waits for it: a check that had to would wait for whatever is being written, and brokers give up after seconds.
+Events of the last moment are lost if the process is killed; the device's next one sets it right.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+from nameplate import logs, metrics
+from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
+from nameplate.store.connections import Clone, ConnectionTable, Event
+from nameplate.store.database import ConflictError, retried
+
+_MOST_WAITING: Final = 200_000
+_AT_ONCE: Final = 2_000
+_PAUSE_SECONDS: Final = 0.01
+"""For how long events gather: as many as come in that time share a commit."""
+
+_RETRY_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Presence:
+    """The events of one process, on their way into the database."""
+
+    def __init__(self, table: ConnectionTable) -> None:
+        self._table = table
+        self._waiting: list[Event] = []
+        self._condition = threading.Condition()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Start writing."""
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Leave an event to be written. Raises SERVICE_UNAVAILABLE if too many wait."""
+        with self._condition:
+            if len(self._waiting) >= _MOST_WAITING:
+                raise SERVICE_UNAVAILABLE()
+            self._waiting.append(event)
+            self._condition.notify()
+
+    def stop(self) -> None:
+        """Write what waits, and stop."""
+        self._closing.set()
+        with self._condition:
+            self._condition.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._waiting or self._closing.is_set())
+                if not self._waiting:
+                    return
+            self._closing.wait(_PAUSE_SECONDS)
+            if not self._write_some() and self._closing.wait(_RETRY_SECONDS):
+                return
+
+    def _write_some(self) -> bool:
+        with self._condition:
+            some = list(islice(self._waiting, _AT_ONCE))
+        try:
+            clones = retried(lambda: self._table.record(some))
+        except (RefusedError, ConflictError) as error:
+            _log.warning("The events of %d devices have to wait: %s", len(some), error)
+            return False
+        except Exception:  # noqa: BLE001 (the edge: the thread must go on)
+            _log.exception("The events of %d devices could not be written.", len(some))
+            clones = []
+        with self._condition:
+            del self._waiting[: len(some)]
+        _tell(clones)
+        return True
+
+
+def _tell(clones: Sequence[Clone]) -> None:
+    """Raise the alarm for each identity that is in use twice."""
+    for clone in clones:
+        metrics.CLONES.inc()
+        told = {
+            "product_key": clone.device.product_key,
+            "device_name": clone.device.name,
+            "address": clone.connection.address,
+            "other_address": clone.other.address,
+            "other_since": clone.other.since,
+        }
+        logs.lines.write(logging.WARNING, "clone", told)

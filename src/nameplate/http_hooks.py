@@ -1,0 +1,89 @@
+"""Brokers' hooks as an ASGI application, in the same two lanes as calls."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from nameplate.brokers.bodies import MAX_BYTES
+from nameplate.brokers.hooks import PREFIXES, Hooks
+from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.http_body import Bodies, ClientGoneError
+from nameplate.http_messages import read_head, send_response
+from nameplate.http_protocol import IS_WHOLE
+from nameplate.wire.render import Response
+from nameplate.wire.request import Request
+
+_THREADS: Final = 8
+# As many devices as a broker's restart brings back at once; each holds a small body only.
+_MOST_WAITING: Final = 50_000
+
+_log = logging.getLogger(__name__)
+
+
+class HookApp:
+    """Every path below `PREFIXES`."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hook")
+        self._bodies = Bodies(MAX_BYTES)
+        self._waiting = 0
+
+    def serves(self, path: str) -> bool:
+        """Whether this application answers a path."""
+        return path.startswith(PREFIXES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        path, head = scope["path"], read_head(scope)
+        try:
+            response = await self._answer(path, head, scope, receive)
+        except RefusedError as refused:
+            # The rest of the body is not read, so the connection cannot be used again.
+            response = self._hooks.refuse(path, refused)
+            response.headers["connection"] = "close"
+        except ClientGoneError:
+            return
+        except Exception:  # noqa: BLE001 (the edge: no hook may end without an answer)
+            _log.exception("A hook could not be answered.")
+            response = self._hooks.refuse(path, INTERNAL_ERROR())
+        await send_response(response, send)
+
+    def close(self) -> None:
+        """Let the hooks that run be finished."""
+        self._pool.shutdown()
+
+    async def _answer(self, path: str, head: Request, scope: Scope, receive: Receive) -> Response:
+        if IS_WHOLE in scope:
+            # Most are: the server reads no more than 64 KiB ahead, so there is nothing to bound or to wait for.
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            return await self._ask(path, head, message.get("body", b""), scope)
+        body = await self._bodies.read(head, receive, is_whole=False)
+        try:
+            return await self._ask(path, head, body, scope)
+        finally:
+            self._bodies.let_go(body)
+
+    async def _ask(self, path: str, head: Request, body: bytes, scope: Scope) -> Response:
+        request = Request(head.method, head.query, head.headers, body)
+        client = scope["client"]
+        peer = client[0] if client else None
+        if self._hooks.is_inline(path):
+            return self._hooks.answer(path, request, peer)
+        return await self._in_thread(path, request, peer)
+
+    async def _in_thread(self, path: str, request: Request, peer: str | None) -> Response:
+        if self._waiting >= _MOST_WAITING:
+            raise SERVICE_UNAVAILABLE()
+        self._waiting += 1
+        try:
+            make = partial(self._hooks.answer, path, request, peer)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, make)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,148 @@
+"""Mosquitto, which asks nobody: the files that `nameplate brokers mosquitto` writes for it."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.devices import FieldDevice, register
+from tests.support.mosquitto import Mosquitto, find_mosquitto
+from tests.support.mqtt import MqttClient
+from tests.support.server import Server
+
+pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="Mosquitto is not there: make test")
+
+OWN_USER = "backend:$7$101$0000000000000000$" + "A" * 86 + "=="
+OWN_ACCESS = "topic read news/#\n\nuser backend\ntopic readwrite #\n"
+
+
+class Site(NamedTuple):
+    """A server, a broker's files, and a product."""
+
+    server: Server
+    directory: Path
+    product: str
+
+    def write(self, *more: str) -> subprocess.CompletedProcess[str]:
+        files = ["--passwords", str(self.directory / "passwords"), "--access", str(self.directory / "access")]
+        return self.server.run("brokers", "mosquitto", "--product", self.product, *files, *more)
+
+    def device(self, name: str) -> FieldDevice:
+        return register(self.server.root, self.product, name)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    server = Server(tmp_path / "data").start()
+    product = str(server.root.call("CreateProduct", ProductName="lights", NodeType="0")["ProductKey"])
+    (tmp_path / "passwords").write_text(f"{OWN_USER}\n")
+    (tmp_path / "access").write_text(OWN_ACCESS)
+    for name in ("passwords", "access"):
+        (tmp_path / name).chmod(0o640)
+    yield Site(server, tmp_path, product)
+    assert server.stop() == 0
+
+
+def connects(broker: Mosquitto, device: FieldDevice, password: str | None = None) -> bool:
+    with MqttClient(broker.port, device.name, device.username, password or device.secret) as client:
+        return client.connect() == 0
+
+
+def test_devices_connect_with_their_secrets_and_are_kept_to_their_topics(site: Site) -> None:
+    light, other = site.device("light1"), site.device("light.2")
+    assert "2 devices may connect; the files differed" in site.write().stdout
+    own = f"/{site.product}/light1/user/get"
+    with Mosquitto(site.directory) as broker:
+        assert connects(broker, other)
+        assert not connects(broker, light, other.secret)
+        with MqttClient(broker.port, "any", light.username, light.secret) as client:
+            assert client.connect() == 0
+            assert client.subscribe(own) == [1]
+            client.client.publish(f"/{site.product}/light.2/user/get", "not mine", 1)
+            client.client.publish(own, "mine", 1)
+            assert client.receive() == (own, b"mine")
+            client.subscribe(f"/{site.product}/light.2/#")
+            with MqttClient(broker.port, "other", other.username, other.secret) as sender:
+                assert sender.connect() == 0
+                sender.client.publish(f"/{site.product}/light.2/user/get", "theirs", 1).wait_for_publish(10)
+            assert client.receive(0.5) is None
+
+
+def test_who_may_not_connect_any_more_is_out_when_the_files_are_read_anew(site: Site) -> None:
+    light, gone, off = (site.device(name) for name in ("light1", "gone", "off1"))
+    site.write()
+    root, names = site.server.root, {"ProductKey": site.product}
+    with Mosquitto(site.directory) as broker:
+        assert all(connects(broker, device) for device in (light, gone, off))
+        root.call("DeleteDevice", **names, DeviceName="gone")
+        root.call("DisableThing", **names, DeviceName="off1")
+        new = site.device("new1")
+        checked = site.write("--check")
+        assert checked.returncode == 1
+        key = site.product
+        assert f"missing: 1 (new1&{key})" in checked.stdout
+        assert f"unwanted: 2 (gone&{key}, off1&{key})" in checked.stdout
+        assert connects(broker, gone)
+        with MqttClient(broker.port, "any", gone.username, gone.secret) as client:
+            assert client.connect() == 0
+            written = site.write("--pid-file", str(broker.pid_file))
+            assert written.returncode == 0, written.stderr
+            # Mosquitto cuts it itself.
+            assert client.next("disconnect")
+        assert [connects(broker, device) for device in (light, gone, off, new)] == [True, False, False, True]
+        root.call("EnableThing", **names, DeviceName="off1")
+        site.write("--pid-file", str(broker.pid_file))
+        assert connects(broker, off)
+
+
+def test_what_is_not_a_devices_stays_and_so_do_the_files_modes(site: Site) -> None:
+    site.device("light1")
+    site.write()
+    passwords, access = (site.directory / name for name in ("passwords", "access"))
+    assert passwords.read_text().splitlines()[0] == OWN_USER
+    assert access.read_text().startswith(OWN_ACCESS)
+    assert [path.stat().st_mode & 0o777 for path in (passwords, access)] == [0o640, 0o640]
+    before = passwords.read_text(), access.read_text()
+    again = site.write()
+    assert "1 devices may connect; the files did not differ" in again.stdout
+    assert (passwords.read_text(), access.read_text()) == before
+    assert site.write("--check").returncode == 0
+
+
+def test_what_somebody_has_changed_by_hand_is_shown_and_mended(site: Site) -> None:
+    light = site.device("light1")
+    site.write()
+    access = site.directory / "access"
+    access.write_text(f"user {light.username}\ntopic readwrite #\n" + access.read_text())
+    checked = site.write("--check")
+    assert (checked.returncode, f"changed: 1 ({light.username})" in checked.stdout) == (1, True)
+    site.write()
+    assert access.read_text().count("topic readwrite #\n") == 1  # the operator's own user's
+
+
+def test_a_name_with_a_colon_is_left_out_and_said(site: Site) -> None:
+    site.device("li:ght")
+    assert f"left out, since their names have a colon: 1 (li:ght&{site.product})" in site.write().stdout
+
+
+def test_secrets_are_in_neither_file(site: Site) -> None:
+    light = site.device("light1")
+    done = site.write()
+    files = "".join((site.directory / name).read_text() for name in ("passwords", "access"))
+    assert light.secret not in files + done.stdout + done.stderr
+
+
+def test_what_cannot_be_done_is_said(site: Site) -> None:
+    missing = site.server.run("brokers", "mosquitto", "--product", "a1BwAGVabcd", "--passwords", "p", "--access", "a")
+    assert (missing.returncode, missing.stderr) == (1, "nameplate: There is no product a1BwAGVabcd.\n")
+    stale = site.write("--pid-file", str(site.directory / "none"))
+    assert stale.returncode == 1
+    assert "could not be told to read the files anew" in stale.stderr
+    (site.directory / "passwords").unlink()
+    (site.directory / "passwords").mkdir()
+    refused = site.write()
+    assert refused.returncode == 1
+    assert "cannot be read" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,92 @@
+"""RabbitMQ from Debian's packages, unpacked and not installed, with its MQTT plugin, on free ports."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, Self
+
+from tests.support.amqtt_broker import free_port, is_open
+from tests.support.disk import wait_until
+
+_UNPACKED: Final = Path(sys.prefix) / "debian"
+_PATIENCE: Final = 60
+_START_SECONDS: Final = 180
+
+
+def find_rabbitmq() -> Path | None:
+    """Return where RabbitMQ is, or None."""
+    return next(iter(_UNPACKED.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")), None)
+
+
+class RabbitMq:
+    """A broker that asks a server's hooks. Erlang's port mapper is its own, too."""
+
+    def __init__(self, directory: Path, port: int, secret: str) -> None:
+        self._directory = directory
+        self.port = free_port()
+        hooks = f"http://nameplate:{secret}@127.0.0.1:{port}/brokers/rabbitmq"
+        paths = "".join(f"auth_http.{path}_path = {hooks}/{path}\n" for path in ("user", "vhost", "resource", "topic"))
+        (directory / "rabbitmq.conf").write_text(
+            f"listeners.tcp = none\nmqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\nmqtt.allow_anonymous = false\n"
+            f"auth_backends.1 = http\nauth_http.http_method = post\n{paths}"
+            "log.console = true\nlog.console.level = info\n"
+        )
+        # A device's name may hold a colon; it is no virtual host before it.
+        (directory / "advanced.config").write_text("[{rabbitmq_mqtt, [{ignore_colons_in_username, true}]}].\n")
+        (directory / "enabled_plugins").write_text("[rabbitmq_mqtt,rabbitmq_auth_backend_http].\n")
+
+    def __enter__(self) -> Self:
+        environment = self._environment()
+        with (self._directory / "rabbitmq.log").open("a") as log:
+            mapper = [str(_UNPACKED / "usr/bin/epmd"), "-port", environment["ERL_EPMD_PORT"], "-address", "127.0.0.1"]
+            self._mapper = subprocess.Popen(mapper, stdout=log, stderr=log)
+            program = find_rabbitmq()
+            assert program is not None
+            command = ["/bin/sh", str(program / "sbin/rabbitmq-server"), "-noinput"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        wait_until(lambda: self._process.poll() is not None or is_open(self.port), _START_SECONDS)
+        assert self._process.poll() is None, self.log
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._process, self._mapper):
+            process.terminate()
+            process.wait(_PATIENCE)
+
+    @property
+    def log(self) -> str:
+        return (self._directory / "rabbitmq.log").read_text()
+
+    def _environment(self) -> dict[str, str]:
+        program = find_rabbitmq()
+        home, mapper = str(self._directory), free_port()
+        settings = {
+            "NODENAME": f"nameplate{self.port}@localhost",
+            "MNESIA_BASE": f"{home}/mnesia",
+            "LOG_BASE": f"{home}/log",
+            "CONFIG_FILE": f"{home}/rabbitmq.conf",
+            "ADVANCED_CONFIG_FILE": f"{home}/advanced.config",
+            "ENABLED_PLUGINS_FILE": f"{home}/enabled_plugins",
+            "PLUGINS_DIR": f"{program}/plugins",
+            "CONF_ENV_FILE": f"{home}/none",
+            "DIST_PORT": str(free_port()),
+            # Without it the shell in between would have to be asked to stop the broker, by another program.
+            "ALLOW_INPUT": "1",
+        }
+        path = f"{self._make_erl()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        own = {f"RABBITMQ_{name}": value for name, value in settings.items()}
+        return {**os.environ, **own, "PATH": path, "HOME": home, "ERL_EPMD_PORT": str(mapper)}
+
+    def _make_erl(self) -> Path:
+        """Write a program that starts Erlang where it is; Debian's own looks where it would have been installed."""
+        root = _UNPACKED / "usr/lib/erlang"
+        (binaries,) = root.glob("erts-*/bin")
+        directory = self._directory / "bin"
+        directory.mkdir()
+        erl = directory / "erl"
+        erl.write_text(
+            f'#!/bin/sh\nexport ROOTDIR={root} BINDIR={binaries} EMU=beam PROGNAME=erl\nexec {binaries}/erlexec "$@"\n'
+        )
+        erl.chmod(0o755)
+        return directory

@@ -62,6 +62,8 @@ def test_a_killed_import_goes_on_where_it_was(far: Cli, link: WeakLink, large: P
         assert link.reached.wait(60)
         first.kill()
     link.stall_at, link.passed = None, 0
+    planned = far.run("import", large, "--product", product_key, "--plan")
+    assert (planned.returncode, "Go on with: --yes --policy all-or-nothing" in planned.stderr) == (1, True)
     ended = far.run(*arguments)
     assert ended.returncode == 0, ended.stderr
     assert "Going on with batch" in ended.stderr

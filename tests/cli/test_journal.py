@@ -47,3 +47,9 @@ def test_a_note_that_cannot_be_read_is_none(text: str, file: Path, tmp_path: Pat
     (path,) = (tmp_path / "notes").iterdir()
     path.write_text(text)
     assert journal.read() is None
+
+
+def test_the_same_request_is_asked_for_with_the_same_key(file: Path) -> None:
+    note = Note.new(Stamp.of(file))
+    assert note.key_for({"a": 1, "b": 2}) == note.key_for({"b": 2, "a": 1})
+    assert note.key_for({"a": 1}) != note.key_for({"a": 2})

@@ -90,7 +90,7 @@ class _Delivery:
         """Fetch the manifest and put it beside the file. Raises CommandError if the file is not what it says."""
         answer = self._remote.call("GET", f"/v1/exports/{headers[_EXPORT]}/manifest")
         self._manifest = answer.json()
-        if digest != self._manifest["manifest"]["sha256"]:
+        if digest != self._manifest["digest"]:
             stop("What arrived is not what the server's manifest describes. Export it again.")
         if self._output != STDOUT:
             with written(manifest_path(self._output)) as file:

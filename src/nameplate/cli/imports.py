@@ -10,6 +10,7 @@ import typer
 
 from nameplate.cli.course import Choice, Course
 from nameplate.cli.ending import misuse, stop
+from nameplate.cli.events import MOVING
 from nameplate.cli.journal import Journal, Note, Stamp, journal_directory
 from nameplate.cli.plans import Progress
 from nameplate.cli.problems import ProblemError
@@ -105,6 +106,7 @@ class Opening:
             elif note.batch_id is not None:
                 found = self._find(note.batch_id)
                 if found is not None:
+                    _require_fit(found, apply)
                     self._session.tell(f"Going on with batch {note.batch_id}; --new begins another.")
                     return found
         return self._announce(self._note(note), apply)
@@ -135,7 +137,7 @@ class Opening:
         body = {"product_key": self._subject.product, "name": self._subject.path.name, "size": self._stamp.size}
         body |= {"layout": self._subject.layout} if self._subject.layout else {}
         body |= {"apply": apply} if apply else {}
-        made: dict[str, Any] = self._remote.post("/v1/batches", body, note.key)
+        made: dict[str, Any] = self._remote.post("/v1/batches", body, note.key_for(body))
         if is_kept:
             self._keep(replace(note, batch_id=made["batch_id"]))
         return made
@@ -158,6 +160,17 @@ class Opening:
                 raise
             return None
         return None if found["stage"] in _ENDED or found["problem"] else found
+
+
+def _require_fit(progress: Progress, apply: dict[str, Any] | None) -> None:
+    """Refuse to go on with a batch that would be applied by itself in another way than is said now."""
+    begun = {"policy": progress["policy"], "replace_secrets": progress["replaces"]}
+    if progress["stage"] in MOVING and progress["policy"] and begun != apply:
+        replaces = " --replace-secrets" if progress["replaces"] else ""
+        stop(
+            f"Batch {progress['batch_id']} was begun with --yes, and creates its devices by itself. "
+            f"Go on with: --yes --policy {progress['policy']}{replaces}, or begin another with --new."
+        )
 
 
 def _columns(given: Sequence[str]) -> dict[str, Any]:

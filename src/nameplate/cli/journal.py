@@ -43,6 +43,10 @@ class Note:
         """Return a note for an import that begins now."""
         return cls(secrets.token_hex(16), stamp.size, stamp.modified)
 
+    def key_for(self, body: object) -> str:
+        """Return the key to ask for the batch with: one for each way of asking."""
+        return sha256(f"{self.key} {json.dumps(body, sort_keys=True)}".encode()).hexdigest()[:32]
+
     def is_of(self, stamp: Stamp) -> bool:
         """Whether the file has not changed since."""
         return (self.size, self.modified) == (stamp.size, stamp.modified)

@@ -4,10 +4,11 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-import orjson
 import pyrage
 import typer
 
@@ -19,7 +20,6 @@ from nameplate.cli.session import Session, with_session
 from nameplate.files.detection import detect
 from nameplate.files.layout import Format, Layout, Open
 from nameplate.files.manifest import Manifest
-from nameplate.files.manifest import verify as find_problems
 from nameplate.files.reading import read
 from nameplate.files.unreadable import UnreadableFileError
 from nameplate.files.vault import Vault
@@ -51,17 +51,18 @@ def verify(
     trusted = key or session.profile.manifest_key
     if trusted is None:
         misuse("No key to trust: say --key. `nameplate manifest-key` prints the server's.")
-    document = (manifest or manifest_path(file)).read_bytes()
+    try:
+        found = Manifest.read((manifest or manifest_path(file)).read_bytes())
+    except UnreadableFileError as error:
+        stop(f"{manifest or manifest_path(file)}: {error}")
     with file.open("rb") as opened:
-        problems = find_problems(document, opened, trusted)
-    if problems:
-        stop(f"{file} is not what was signed. {' '.join(problems)}")
-    content = orjson.loads(document)["manifest"]
-    found = Manifest.from_json(content)
+        differences = found.differences(opened, trusted)
+    if differences:
+        stop(f"{file} is not what was signed. {' '.join(differences)}")
     rows = _count(file, found, identity)
     if rows is not None and rows != found.rows:
         stop(f"{file} has {count(rows, 'row')}, the manifest says {found.rows:,}.")
-    session.answer({"manifest": content, "counted_rows": rows}, _describe(file, found, rows))
+    session.answer({"manifest": asdict(found), "counted_rows": rows}, _describe(file, found, rows))
 
 
 def _count(file: Path, manifest: Manifest, identity: Path | None) -> int | None:
@@ -123,11 +124,15 @@ class _Appending:
         """Keep nothing back."""
 
 
+def _utc(moment: int) -> str:
+    return datetime.fromtimestamp(moment // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _describe(file: Path, manifest: Manifest, rows: int | None) -> str:
     source = f"product {manifest.product_key}" if manifest.batch_id is None else f"batch {manifest.batch_id}"
     lines = [
         f"{file} is what was signed: {count(manifest.rows, 'device')} of {source},",
-        f"exported by {manifest.made_by} at {manifest.made_at}.",
+        f"exported by {manifest.access_key_id} of {manifest.account} at {_utc(manifest.created_at)}.",
     ]
     if manifest.recipients:
         lines.append(f"Sealed to {', '.join(manifest.recipients)}.")

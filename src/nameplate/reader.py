@@ -14,8 +14,8 @@ import orjson
 
 from nameplate import uploads
 from nameplate.call import Registry
-from nameplate.domain.batch import CERTIFICATES_PER_CALL, ROWS_PER_PART
-from nameplate.domain.file_batch import FindingKind, UploadState
+from nameplate.domain.batch import CERTIFICATES_PER_CALL, ROWS_PER_PART, State
+from nameplate.domain.file_batch import FindingKind
 from nameplate.domain.product import AuthType
 from nameplate.errors import RefusedError
 from nameplate.reading import BLOBS, Order, write_order
@@ -30,6 +30,7 @@ _PROGRAM: Final = (sys.executable, "-m", "nameplate.reading")
 _POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 1.0
 _MOST_DEATHS: Final = 10
+_WAITING: Final = (State.CHECK, State.CHECK_SUCCESS, State.CHECK_FAILED)
 _DAY: Final = 86_400_000
 _NAMES_AT_ONCE: Final = 4
 _DIED: Final = "The process that reads it has died {} times at the same place. Send the file in another format."
@@ -218,8 +219,9 @@ class Readers:
         for upload in self._uploads.over(now - self._settings.keep_files * _DAY):
             if not self._is_here(upload):
                 continue
-            if upload.state is UploadState.RECEIVING and not upload.number:
-                # It has never come.
+            batch = self._registry.store.file_batches.find(upload.batch_id)
+            if batch is not None and batch.state in _WAITING and not upload.number:
+                # It was never sent as a whole, or never applied.
                 self._registry.store.file_batches.cancel(upload.batch_id, now)
             while self._uploads.forget_names(upload.batch_id, _NAMES_AT_ONCE):
                 if self._stopped.is_set():

@@ -90,7 +90,7 @@ def correct(
     if batch.cancelled_at is not None or not batch.counts.refused:
         raise BATCH_HAS_ENDED(how="cancelled" if batch.cancelled_at is not None else batch.state)
     number = latest.number + (latest.state is not UploadState.RECEIVING)
-    if number == latest.number:
+    if number == latest.number and latest.key is not None:
         vault_of(call.registry, latest).delete()
     new = new_upload(
         call, batch_id, batch.product_id, name, number=number, size=size, layout=layout, application=application

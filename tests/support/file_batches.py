@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from nameplate import file_batches, reading, uploads
@@ -11,6 +12,7 @@ from nameplate.call import Call, Registry
 from nameplate.domain.access import Role
 from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import Application, Outcome, Policy
+from nameplate.domain.secrets import MasterKey
 from nameplate.file_batches import Progress
 from nameplate.operations.selection import device_secret
 from nameplate.reader import Readers, heard
@@ -60,6 +62,12 @@ class Importer:
         self.product = self.account.product(product)
         self.call = Call(registry, "test", self.account.id, Role.ADMIN, "http://127.0.0.1")
         self.readers = NearReaders(registry, settings)
+
+    def move_to(self, master: MasterKey) -> None:
+        """Go on with another master key, as after a restart."""
+        self.registry = replace(self.registry, master=master)
+        self.call = replace(self.call, registry=self.registry)
+        self.account = Account(self.registry)
 
     def announce(self, **more: Any) -> int:
         return file_batches.announce(self.call, self.product, "devices.csv", **more).batch_id

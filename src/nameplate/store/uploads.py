@@ -118,7 +118,10 @@ class Uploads:
         is_over = or_(
             batch.c.state == State.CREATE_SUCCESS,
             batch.c.cancelled_at.is_not(None),
-            func.coalesce(batch.c.moved_at, 0) < bindparam("before"),
+            and_(
+                func.coalesce(batch.c.moved_at, 0) < bindparam("before"),
+                or_(batch.c.state != State.CHECK, upload.c.state == UploadState.RECEIVING),
+            ),
         )
         rests = [upload.c.state != state for state in CLAIMABLE]
         over = every.where(upload.c.key.is_not(None), is_over, batch.c.state != State.CREATE, *rests)
@@ -231,7 +234,7 @@ class Uploads:
             _end_reading(connection, chosen.batch_id, now, None)
 
     def over(self, before: int) -> list[Upload]:
-        """Return uploads whose bytes nothing needs any more: batches that ended well, or last moved before a time."""
+        """Return uploads whose bytes nothing needs any more, or whose batches have waited for somebody since a time."""
         return _read_all(self._over.rows(before=before))
 
     def forget_names(self, batch_id: int, most: int) -> bool:

@@ -86,6 +86,15 @@ def test_a_cell_far_to_the_right_costs_nothing() -> None:
     assert [row["line"] for row in rows] == [2, 1_048_576]
 
 
+def test_a_workbook_may_write_its_elements_with_a_prefix() -> None:
+    row = '<x:row r="1"><x:c r="A1" t="str"><x:v>DeviceName</x:v></x:c></x:row>'
+    sheet = (
+        f'<x:worksheet xmlns:x="urn:x"><x:sheetData>{row}{row.replace("DeviceName", "sn-0001").replace("1", "2", 2)}'
+    )
+    rows, _ = read_all(_workbook("xl/worksheets/sheet1.xml", f"{sheet}</x:sheetData></x:worksheet>".encode()))
+    assert [row["line"] for row in rows] == [2]
+
+
 def test_regular_names_are_no_bomb() -> None:
     text = b"".join(b"sn-%012d\n" % number for number in range(60_000))
     assert len(text) < len(zstandard.compress(text, 19)) * MOST_RATIO / 2

@@ -2,10 +2,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from array import array
 from pathlib import Path
 from random import Random
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +106,30 @@ def test_what_is_spilled_holds_no_secret_and_is_removed(tmp_path: Path) -> None:
         assert directory.stat().st_mode & 0o777 == 0o700
         ordered.close()  # type: ignore[attr-defined] # a generator
     assert not directory.exists()
+
+
+def test_a_sorter_that_is_given_up_ends_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    with Sorter(tmp_path / "spill", memory=MEMORY) as sorter:
+        _add_random(sorter, 100_000)
+    assert list(tmp_path.iterdir()) == []
+    assert "sorting" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_what_stops_the_sorting_is_raised(tmp_path: Path) -> None:
+    with Sorter(tmp_path / "spill", memory=1 << 20) as sorter, pytest.raises(duckdb.Error):
+        _add_and_take(sorter, 1_000_000)
+
+
+def _add_and_take(sorter: Sorter, count: int) -> None:
+    _add_random(sorter, count)
+    list(sorter.ordered(10_000))
+
+
+def _add_random(sorter: Sorter, count: int) -> None:
+    for first in range(1, count, 10_000):
+        names = os.urandom(80_000).hex()
+        lines = array("I", range(first, first + 10_000))
+        sorter.add(Rows(lines, [names[at : at + 16] for at in range(0, 160_000, 16)]))
 
 
 @given(st.lists(st.one_of(st.none(), st.from_regex(r"[A-Za-z0-9\-_@.:]{1,32}", fullmatch=True)), max_size=50))

@@ -96,9 +96,6 @@ NO_WORKBOOK: Final = Unreadable("The file is a ZIP archive and no XLSX workbook.
 UNSAFE_XML: Final = Unreadable(
     "{part} in the workbook declares a document type or entities, or is not well-formed.", "Save it anew."
 )
-TOO_MANY_CELLS: Final = Unreadable(
-    "The sheet spans more than {most:,} cells.", "Delete what is not needed, or save it as CSV."
-)
 
 # --- A correction ----------------------------------------------------------------------------------------------------
 

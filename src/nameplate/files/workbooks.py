@@ -8,7 +8,7 @@ import posixpath
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile
 
@@ -128,8 +128,7 @@ class Workbook:
             return
         parser = expat.ParserCreate()
         parser.buffer_text = True
-        parser.StartElementHandler = _local(start)
-        parser.EndElementHandler = _local(end)
+        _listen(parser, start, end)
         parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = _refuse(part)
         try:
@@ -190,13 +189,20 @@ def _kind(number: str, code: str | None) -> str | int | None:
     return DATE if re.search("[dmyhs]", _NO_DATE.sub("", code), re.IGNORECASE) else None
 
 
+def _listen(parser: expat.XMLParserType, start: Start, end: End) -> None:
+    """Let a parser call handlers with names that have no prefix; nearly no file has any, and then nothing is added."""
+
+    def first(name: str, attributes: dict[str, str]) -> None:
+        is_prefixed = ":" in name
+        parser.StartElementHandler = _local(start) if is_prefixed else start
+        parser.EndElementHandler = _local(end) if is_prefixed else end
+        parser.StartElementHandler(name, attributes)
+
+    parser.StartElementHandler = first
+
+
 def _local(handler: Callable[..., object]) -> Callable[..., object]:
-    """Return a handler that is given names without prefix; nearly no file has any."""
-
-    def handle(name: str, *others: Any) -> None:  # noqa: ANN401 (attributes or nothing)
-        handler(name.rpartition(":")[2] if ":" in name else name, *others)
-
-    return handle
+    return lambda name, *others: handler(name.rpartition(":")[2], *others)
 
 
 def _refuse(part: str) -> Callable[..., object]:

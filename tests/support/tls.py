@@ -47,6 +47,7 @@ class TlsProxy:
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
+        self._passing: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self.port = 0
 
@@ -67,10 +68,24 @@ class TlsProxy:
         self._ready.set()
         async with server:
             await self._ended.wait()
+        for passing in self._passing:
+            passing.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        passing = asyncio.current_task()
+        assert passing is not None
+        self._passing.add(passing)
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        try:
+            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        except asyncio.CancelledError:
+            pass
+        finally:
+            for end in (inner_writer, writer):
+                end.transport.abort()
+            await asyncio.sleep(0)
+            self._passing.discard(passing)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook as Signer
 
 from nameplate import metrics
 from nameplate.call import Registry
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.store.database import retried
 from nameplate.store.deliveries import Attempt, Delivery
 from nameplate.store.webhooks import Webhook

@@ -23,9 +23,9 @@ from nameplate.errors import (
     ROLE_DENIED,
     SERVICE_UNAVAILABLE,
     THROTTLED,
-    RefusedError,
 )
 from nameplate.observation import Observation
+from nameplate.refusal import RefusedError
 from nameplate.store.database import ConflictError, retried
 from nameplate.wire.actions import VENDOR_ACTIONS
 from nameplate.wire.operation import OPERATIONS, Operation

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nameplate.coverage import coverage_page
 from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.downloads import Downloads
-from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE
 from nameplate.gateway import Gateway
 from nameplate.http_body import Bodies, ClientGoneError
 from nameplate.http_hooks import HookApp
@@ -31,6 +31,7 @@ from nameplate.http_protocol import IS_WHOLE
 from nameplate.metrics import CONTENT_TYPE
 from nameplate.probes import Probes
 from nameplate.reference import errors_page
+from nameplate.refusal import RefusedError
 from nameplate.rest.application import PREFIX, Rest
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request

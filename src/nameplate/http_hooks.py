@@ -10,10 +10,11 @@ from starlette.types import Receive, Scope, Send
 
 from nameplate.brokers.bodies import MAX_BYTES
 from nameplate.brokers.hooks import PREFIXES, Hooks
-from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE
 from nameplate.http_body import Bodies, ClientGoneError
 from nameplate.http_messages import read_head, send_response
 from nameplate.http_protocol import IS_WHOLE
+from nameplate.refusal import RefusedError
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from nameplate.call import Clock
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.store.database import ConflictError
 from nameplate.store.parts import Claim
 from nameplate.store.store import Store

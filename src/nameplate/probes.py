@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 
 from nameplate import metrics
 from nameplate.call import Registry
-from nameplate.errors import RefusedError
 from nameplate.leases import BEAT_SECONDS
+from nameplate.refusal import RefusedError
 
 _SILENT_MS: Final = int(3 * BEAT_SECONDS * 1000)
 

@@ -17,8 +17,8 @@ from nameplate.call import Registry
 from nameplate.domain.batch import CERTIFICATES_PER_CALL, ROWS_PER_PART, State
 from nameplate.domain.file_batch import FindingKind
 from nameplate.domain.product import AuthType
-from nameplate.errors import RefusedError
 from nameplate.reading import BLOBS, Order, write_order
+from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from nameplate.store.database import retried
 from nameplate.store.devices import SECRET_OWNER

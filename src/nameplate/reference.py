@@ -1,7 +1,8 @@
 """The reference pages, written from the code: operations, refusals, settings."""
 
 from nameplate import operations
-from nameplate.errors import Refusal, catalogue
+from nameplate.errors import catalogue
+from nameplate.refusal import Refusal
 from nameplate.settings import PREFIX, Settings
 from nameplate.wire.operation import OPERATIONS, Operation, Parameter, wire_name
 

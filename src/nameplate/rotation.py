@@ -2,7 +2,7 @@
 
 from nameplate.data_dir import StartError, adopt_new_key, alone_with_keys, read_master_key, stage_new_key
 from nameplate.domain.secrets import MasterKey, WrongMasterKeyError
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.server import open_registry
 from nameplate.settings import Settings
 from nameplate.store.database import ConflictError, retried

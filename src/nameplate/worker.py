@@ -22,9 +22,9 @@ from nameplate.domain.batch import HELD_BACK, TAKEN_NAME, RefusedRow, Step, refu
 from nameplate.domain.device import first_id
 from nameplate.domain.pace import Pace
 from nameplate.domain.product import AuthType
-from nameplate.errors import RefusedError
 from nameplate.file_steps import FileSteps
 from nameplate.leases import Leases
+from nameplate.refusal import RefusedError
 from nameplate.store.batches import part_owner
 from nameplate.store.certificates import add_certificates
 from nameplate.store.database import NewDevices, retried

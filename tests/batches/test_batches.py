@@ -8,8 +8,8 @@ import pytest
 
 from nameplate.call import NameCheck, Registry
 from nameplate.domain.device import first_id
-from nameplate.errors import RefusedError
 from nameplate.operations.batches import NamedDevice
+from nameplate.refusal import RefusedError
 from tests.support.account import Account
 
 NAMES = ["pump-01", "pump-02", "pump-03"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from nameplate.domain.batch import FOLLOWERS, STEPS, State
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.server import open_registry
 from nameplate.settings import Settings
 from tests.support.account import Account

@@ -9,7 +9,8 @@ import pytest
 
 from nameplate import errors
 from nameplate.coverage import coverage_page
-from nameplate.errors import Refusal
+from nameplate.refusal import BUSINESS as BUSINESS_STATUS
+from nameplate.refusal import Refusal
 from nameplate.wire.actions import VENDOR_ACTIONS
 from nameplate.wire.operation import OPERATIONS
 from tests.support.examples import EXAMPLES
@@ -29,8 +30,11 @@ UNRAISED = {
 """The gateway's codes that no test raises."""
 
 CATALOGUE = {name: value for name, value in vars(errors).items() if isinstance(value, Refusal)}
-BUSINESS = {name: refusal for name, refusal in CATALOGUE.items() if refusal.status == errors.BUSINESS}
-GATEWAY = {name: refusal for name, refusal in CATALOGUE.items() if refusal.status != errors.BUSINESS}
+OF_FILES = {name: refusal for name, refusal in CATALOGUE.items() if refusal.code.startswith("nameplate.")}
+BUSINESS = {
+    name: refusal for name, refusal in CATALOGUE.items() if refusal.status == BUSINESS_STATUS and name not in OF_FILES
+}
+GATEWAY = {name: refusal for name, refusal in CATALOGUE.items() if refusal.status != BUSINESS_STATUS}
 REFUSED = [(example.answer["Code"], example.answer["ErrorMessage"]) for example in EXAMPLES if example.is_refused]
 TESTS = Path(__file__).parent.parent
 
@@ -51,6 +55,13 @@ def test_a_code_of_the_vendors_has_an_example_or_a_reason(code: str) -> None:
 
 def test_operations_refuse_in_the_vendors_words() -> None:
     assert {refusal.code for refusal in BUSINESS.values()} - set(REASONS) == set(OWN)
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+def test_every_refusal_of_a_file_is_in_another_test(name: str) -> None:
+    told = OF_FILES[name].code.removeprefix("nameplate.")
+    texts = {text.replace("\\", "") for path in TESTS.rglob("test_*.py") for text in _texts(path)}
+    assert any(told in text or told.partition(".")[2] in text for text in texts)
 
 
 def test_every_refusal_of_the_gateway_is_in_another_test() -> None:

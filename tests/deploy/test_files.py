@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from compose_spec import PyCompose
+from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -45,7 +46,9 @@ def test_every_command_and_option_is_there(words: list[str]) -> None:
     command = get_command(app)
     while isinstance(command, TyperGroup):
         name, *words = words
-        command = command.commands[name]
+        found = command.get_command(Context(command), name)
+        assert found is not None, name
+        command = found
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 

@@ -11,8 +11,8 @@ import pytest
 
 from nameplate import errors, metrics
 from nameplate.call import Registry
-from nameplate.errors import Refusal
 from nameplate.probes import Probes
+from nameplate.refusal import Refusal
 from tests.deploy import files
 from tests.deploy.proxy import find
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from nameplate.call import Limits, Registry
-from nameplate.errors import RefusedError
 from nameplate.operations.imports import Credentials
+from nameplate.refusal import RefusedError
 from nameplate.store.database import retried
 from tests.support.account import Account
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from nameplate.domain.labels import DEVICES_PER_GROUP
-from nameplate.errors import RefusedError
 from nameplate.operations.groups import NamedDevice
+from nameplate.refusal import RefusedError
 from nameplate.store.database import retried
 from nameplate.store.schema import device_group
 from tests.support.account import Account

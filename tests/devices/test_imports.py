@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from nameplate.domain.secrets import WrongMasterKeyError
-from nameplate.errors import RefusedError
 from nameplate.operations.imports import Credentials
+from nameplate.refusal import RefusedError
 from nameplate.store.database import retried
 from tests.support.account import Account
 

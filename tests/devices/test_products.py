@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from nameplate.errors import RefusedError
 from nameplate.operations.imports import Credentials
+from nameplate.refusal import RefusedError
 from nameplate.store.database import retried
 from tests.support.account import Account
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from nameplate import file_batches, uploads
 from nameplate.call import Registry
 from nameplate.domain.file_batch import Application, Policy
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.server import open_registry
 from nameplate.settings import Settings
 from tests.imports.model import Batch, Model, Row

@@ -11,12 +11,13 @@ from nameplate.call import Registry
 from nameplate.domain.batch import ROWS_PER_PART, State, Step
 from nameplate.domain.file_batch import Stage
 from nameplate.domain.secrets import MasterKey, mint_key
-from nameplate.errors import RefusedError
 from nameplate.operations.selection import device_secret
 from nameplate.reader import Readers
+from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from nameplate.store.parts import Turns
 from nameplate.store.resealing import reseal
+from nameplate.store.schema import upload
 from tests.support.account import Account
 from tests.support.file_batches import ALL, VALID, Importer, names, table
 
@@ -102,6 +103,24 @@ def test_a_file_is_deleted_when_nothing_has_failed(importer: Importer) -> None:
     assert layout.columns == {"DeviceName": "DeviceName"}
 
 
+def test_corrections_are_announced_before_they_are_sent(importer: Importer) -> None:
+    batch = importer.announce()
+    with pytest.raises(RefusedError, match="NotAnnounced"):
+        uploads.find(importer.call, batch, corrections=True)
+
+
+def test_a_file_on_another_host_is_asked_for_there(importer: Importer, registry: Registry) -> None:
+    batch = importer.load(names("n")).batch_id
+    importer.read()
+    elsewhere = upload.update().where(upload.c.batch_id == batch).values(host="factory-2")
+    with registry.store.database.transaction() as connection:
+        connection.execute(elsewhere)
+    for kept in registry.files.iterdir():
+        kept.unlink()
+    with pytest.raises(RefusedError, match=r"IsElsewhere: The file is on the host factory-2"):
+        uploads.source(importer.call, batch)
+
+
 def test_a_file_is_kept_for_so_many_days(registry: Registry, settings: Settings) -> None:
     importer = Importer(registry, settings.model_copy(update={"keep_files": 0}))
     batch = importer.load(names("pump-2", "n")).batch_id
@@ -177,7 +196,7 @@ def test_a_reader_that_dies_at_once_again_and_again_is_given_up(
 
 
 def test_a_small_batch_of_the_wire_takes_no_more_statements(registry: Registry) -> None:
-    """What files need costs others nothing: as many statements as before there were files."""
+    """What files need costs others nothing: as many statements as without them, one of which counts the devices."""
     account = Account(registry)
     product = account.product()
     apply_id = account.call("BatchCheckDeviceNames", product_key=product, device_name=["pump-1", "pump-2"])
@@ -189,7 +208,7 @@ def test_a_small_batch_of_the_wire_takes_no_more_statements(registry: Registry) 
     account.call("BatchRegisterDeviceWithApplyId", product_key=product, apply_id=int(apply_id["Data"]["ApplyId"]))
     seen.clear()
     account.worker.work()
-    assert len(seen) == {True: 12, False: 13}[registry.store.database.is_embedded], seen
+    assert len(seen) == {True: 13, False: 14}[registry.store.database.is_embedded], seen
 
 
 def test_the_directory_of_files_is_for_its_owner(importer: Importer, settings: Settings) -> None:

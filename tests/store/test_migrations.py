@@ -31,8 +31,8 @@ PRODUCT = """INSERT INTO product (id, account_id, key, name, secret, material, n
 net_type, validation, created_at) VALUES (:id, 1, :key, :name, '', '', 0, 'iothub', 'secret', 'WIFI', 1, 0)"""
 NAMED, MINTED, SHARED_BLOCK = 3, 4, 5
 FLOW = """
-INSERT INTO batch (id, account_id, product_id, state, is_named, total, created_at) VALUES (3, 1, 7, 'CHECK', 1, 2, 12);
-INSERT INTO batch (id, account_id, product_id, state, is_named, total, done, created_at)
+INSERT INTO batch (id, account_id, product_id, state, {origin}, total, created_at) VALUES (3, 1, 7, 'CHECK', 1, 2, 12);
+INSERT INTO batch (id, account_id, product_id, state, {origin}, total, done, created_at)
 VALUES (4, 1, 7, 'CREATE_SUCCESS', 0, 3, 3, 12);
 INSERT INTO part (batch_id, first, rows, step) VALUES (3, 0, 2, 'check');
 INSERT INTO part_names (batch_id, first, names) VALUES (3, 0, '["name-1", "name-2"]');
@@ -64,12 +64,18 @@ def upgraded(empty: Database, request: pytest.FixtureRequest) -> Database:
         connection.execute(
             text(PRODUCT), [{"id": number, "key": f"k{number}", "name": f"n{number}"} for number in (7, 8)]
         )
-        for statement in filter(str.strip, FLOW.split(";")):
+        origin = "is_named" if request.param in ("0001", "0002") else "origin"
+        for statement in filter(str.strip, FLOW.format(origin=origin).split(";")):
             connection.execute(text(statement))
         if request.param != "0001":
             connection.execute(text("UPDATE part SET account_id = 1, product_id = 7"))
         device = text("INSERT INTO device (id, product_id, name, created_at) VALUES (:id, :product_id, :name, 0)")
         connection.execute(device, [dict(zip(("id", "product_id", "name"), row, strict=True)) for row in DEVICES])
+        if origin == "origin":
+            # From then on whoever creates devices says so beside them.
+            connection.execute(text("INSERT INTO tally (product_id, slot, devices) VALUES (7, 0, 4), (8, 0, 1)"))
+            blocks = text("INSERT INTO block (product_id, number) VALUES (:product_id, :number)")
+            connection.execute(blocks, [{"product_id": number, "number": SHARED_BLOCK} for number in (7, 8)])
     upgrade(empty)
     return empty
 

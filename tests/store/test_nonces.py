@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.store.database import Database
 from nameplate.store.engines import PostgresDatabase, SqliteDatabase, open_database
 from nameplate.store.engines.postgresql_nonces import PostgresNonces

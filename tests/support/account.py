@@ -6,8 +6,8 @@ from uuid import uuid4
 from nameplate import operations
 from nameplate.call import Call, Registry
 from nameplate.domain.access import Role
-from nameplate.errors import RefusedError
 from nameplate.leases import Leases
+from nameplate.refusal import RefusedError
 from nameplate.store.access_keys import NewAccessKey
 from nameplate.wire.operation import OPERATIONS
 from nameplate.worker import Worker

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.wire.params import canonical, decode
 from nameplate.wire.signature import Scheme, read_v1
 from tests.support.signer import encode, sign_v1

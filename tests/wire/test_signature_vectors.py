@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.wire.params import canonical, decode
 from nameplate.wire.request import Request
 from nameplate.wire.signature import Claim, read_acs3, read_v1

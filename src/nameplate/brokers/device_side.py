@@ -11,7 +11,7 @@ from nameplate.brokers.gate import Gate
 from nameplate.brokers.registration import Claim
 from nameplate.domain.device_auth import Identity
 from nameplate.domain.names import is_device_name, is_product_key
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.wire.request import Request
 
 

@@ -18,7 +18,8 @@ from nameplate.brokers.protection import Protection
 from nameplate.brokers.tokens import Tokens
 from nameplate.call import Registry
 from nameplate.domain.secrets import WrongMasterKeyError
-from nameplate.errors import HOOK_NOT_FOUND, INTERNAL_ERROR, SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import HOOK_NOT_FOUND, INTERNAL_ERROR, SERVICE_UNAVAILABLE
+from nameplate.refusal import RefusedError
 from nameplate.store.database import ConflictError
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request

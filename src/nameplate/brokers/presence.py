@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Final
 
 from nameplate import logs, metrics
-from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import SERVICE_UNAVAILABLE
+from nameplate.refusal import RefusedError
 from nameplate.store.connections import Clone, ConnectionTable, Event
 from nameplate.store.database import ConflictError, retried
 

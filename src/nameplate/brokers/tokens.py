@@ -14,7 +14,7 @@ from nameplate.call import Registry
 from nameplate.domain.device import Status
 from nameplate.domain.device_auth import CLIENT_ID_LENGTH, DEFAULT_METHOD, Identity, content, is_signed
 from nameplate.domain.topics import Action
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.store.applicants import Applicant
 from nameplate.wire.request import Request
 

@@ -1,5 +1,6 @@
 """Tags in a device list: a column `tag:KEY` for each, or one column of JSON or of `key=value;key=value`."""
 
+import json
 from functools import lru_cache
 from typing import Any, Final
 
@@ -50,8 +51,9 @@ def _read(column: str, text: str) -> Tags | Problem:
 def _pairs(text: str) -> dict[str, Any] | Problem:
     if text.lstrip().startswith("{"):
         try:
-            read = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            # As it was written: to read a number may be to change it.
+            read = json.loads(text, parse_int=str, parse_float=str)
+        except (json.JSONDecodeError, RecursionError):
             return Problem("is not JSON", _FORM)
         return read if isinstance(read, dict) else Problem("is not a JSON object", _FORM)
     pairs = [pair.partition("=") for pair in text.split(";") if pair.strip()]
@@ -64,13 +66,18 @@ def _pairs(text: str) -> dict[str, Any] | Problem:
 def _checked(read: dict[str, Any]) -> Tags | Problem:
     tags = {}
     for key, given in read.items():
-        value = tag_value(given)
+        value = tag_value(_as_written(given))
         if not is_tag_key(key):
             return Problem(f"has a tag called {key[:40]!r}", _KEY_RULE)
         if value is None or not _is_readable(value):
             return Problem(f"has a value for {key} that cannot be one", _VALUE_RULE)
         tags[key] = value
     return tags
+
+
+def _as_written(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return a number that was read already, from a list of JSON lines, as a text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _is_readable(value: str) -> bool:

@@ -3,13 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Final
 
-from nameplate.errors import (
-    INVALID_PAGE,
-    NULL_APPLY_ID,
-    NULL_DEVICE_NAME,
-    NULL_PRODUCT_KEY,
-    NULL_PRODUCT_NAME,
-)
+from nameplate.errors import INVALID_PAGE, NULL_APPLY_ID, NULL_DEVICE_NAME, NULL_PRODUCT_KEY, NULL_PRODUCT_NAME
 from nameplate.wire.operation import IfEmpty
 
 ProductKey = Annotated[str, IfEmpty(NULL_PRODUCT_KEY)]

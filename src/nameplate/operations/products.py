@@ -33,9 +33,9 @@ from nameplate.errors import (
     LONG_PRODUCT_DESCRIPTION,
     MISSING_DATA_FORMAT,
     PRODUCT_NAME_TAKEN,
-    Refusal,
 )
 from nameplate.operations.parameters import ProductKey, ProductName, check_range
+from nameplate.refusal import Refusal
 from nameplate.store.products import Product, seal
 from nameplate.wire.operation import operation
 

@@ -15,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from nameplate.call import Registry
 from nameplate.domain.secrets import WrongMasterKeyError
-from nameplate.errors import SERVICE_UNAVAILABLE, RefusedError
+from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.files.unreadable import UnreadableFileError
 from nameplate.http_body import ClientGoneError
 from nameplate.observation import Observation
+from nameplate.refusal import RefusedError
 from nameplate.rest.binding import bind, read_body
 from nameplate.rest.bodies import arriving, let_go_by, read_small
 from nameplate.rest.calls import RestCall, Site

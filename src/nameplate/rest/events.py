@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.rest.replies import Feed, Seen, render
 from nameplate.rest.streams import Client, in_thread
 

@@ -35,8 +35,8 @@ from nameplate.errors import (
     UPLOAD_IS_LARGER,
     UPLOAD_IS_SHORTER,
     UPLOAD_OFFSET_DIFFERS,
-    RefusedError,
 )
+from nameplate.refusal import RefusedError
 
 CONTENT_TYPE: Final = "application/problem+json"
 PLACE: Final = "/v1/problems"

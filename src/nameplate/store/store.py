@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 from nameplate.store.access_keys import AccessKeys
 from nameplate.store.applicants import Applicants
 from nameplate.store.batches import Batches

@@ -16,7 +16,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nameplate.domain.access import Role
-from nameplate.errors import MISSING_PARAMETER, Refusal
+from nameplate.errors import MISSING_PARAMETER
+from nameplate.refusal import Refusal
 from nameplate.wire.lists import read_rows, read_texts
 from nameplate.wire.params import refuse_parameter
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from nameplate.errors import RefusedError
+from nameplate.refusal import RefusedError
 
 _DECLARATION: Final = "<?xml version='1.0' encoding='UTF-8'?>"
 _ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}

@@ -14,12 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from nameplate.errors import (
-    INVALID_SIGNATURE_METHOD,
-    MISSING_PARAMETER,
-    SIGNATURE_DOES_NOT_MATCH,
-    SIGNATURE_INCOMPLETE,
-)
+from nameplate.errors import INVALID_SIGNATURE_METHOD, MISSING_PARAMETER, SIGNATURE_DOES_NOT_MATCH, SIGNATURE_INCOMPLETE
 from nameplate.wire.params import refuse_parameter
 from nameplate.wire.request import Request
 

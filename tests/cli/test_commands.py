@@ -61,5 +61,9 @@ def test_a_shell_completes_commands_options_and_values(words: str, expected: str
     assert expected in ended.stdout.split(), ended.stderr
 
 
-def test_completion_is_there_for_shells(alone: Cli) -> None:
-    assert "NAMEPLATE_COMPLETE" in alone.run("--show-completion", "zsh").stdout
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_shells(alone: Cli, shell: str) -> None:
+    asked = alone.environment | {"_NAMEPLATE_COMPLETE": f"source_{shell}"}
+    program = "from nameplate.cli import app; app(prog_name='nameplate')"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=asked)
+    assert f"complete_{shell}" in ended.stdout, ended.stderr

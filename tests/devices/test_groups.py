@@ -222,7 +222,7 @@ def test_groups_and_devices_that_come_and_go_at_once_leave_nothing_behind(accoun
 
     def add_all(group: str) -> None:
         for start in range(0, 20, 5):
-            retried(lambda start=start: add(account, group, key, names[start : start + 5]))  # type: ignore[misc]
+            retried(lambda start=start: add(account, group, key, names[start : start + 5]))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     def delete(name: str) -> None:
         retried(lambda: account.call("DeleteDevice", product_key=key, device_name=name))

@@ -38,7 +38,7 @@ DatabaseUrl = Annotated[str | None, option("database_url")]
 
 def takes_settings(*names: str) -> Callable[[Callable[[Settings], None]], Callable[..., None]]:
     """Make a command of what runs with settings: it has an option for each of these, of the setting's own type."""
-    annotations = {name: Annotated[Settings.model_fields[name].annotation | None, option(name)] for name in names}  # type: ignore[operator]  # a type
+    annotations = {name: Annotated[Settings.model_fields[name].annotation | None, option(name)] for name in names}  # type: ignore[operator]  # an annotation is a type, which its stubs do not say
     options = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=of) for name, of in annotations.items()]
 
     def decorate(run: Callable[[Settings], None]) -> Callable[..., None]:

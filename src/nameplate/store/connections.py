@@ -4,7 +4,8 @@ Events are written many at a time, in one transaction: a row of `connection` for
 device's own row only if its status changes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
@@ -16,7 +17,7 @@ from nameplate.domain.device import Status
 from nameplate.domain.presence import Connection, Connections
 from nameplate.store.applicants import Applicant
 from nameplate.store.database import Database
-from nameplate.store.rows import replace_rows
+from nameplate.store.rows import in_slices, replace_rows
 from nameplate.store.schema import connection, device
 
 _HERE: Final = (
@@ -39,6 +40,9 @@ _GO: Final = (
     device.update()
     .where(*_HERE, device.c.status == Status.ONLINE, ~_IS_CONNECTED)
     .values(status=Status.OFFLINE, status_at=bindparam("moment"))
+)
+_LIVE: Final = select(*(connection.c[name] for name in ("device_id", "client_id", "address", "peer", "since"))).where(
+    connection.c.device_id.in_(bindparam("devices", expanding=True))
 )
 _CLOSED: Final = connection.delete().where(
     connection.c.device_id == bindparam("device"), connection.c.client_id == bindparam("client")
@@ -101,32 +105,21 @@ class ConnectionTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        every = select(*(connection.c[name] for name in ("client_id", "address", "peer", "since")))
-        self._of = database.prepare(every.where(connection.c.device_id == bindparam("device_id")))
         holders = select(connection.c.device_id).where(connection.c.client_id == bindparam("client_id"))
         self._holders = database.prepare(holders)
-
-    def of(self, device_id: int) -> list[Connection]:
-        """Return a device's live connections."""
-        return [Connection(*row) for row in self._of.rows(device_id=device_id)]
 
     def holders(self, client_id: str) -> list[int]:
         """Return the ids of the devices that are connected with this client id."""
         return [row[0] for row in self._holders.rows(client_id=client_id)]
 
-    def record(self, events: Iterable[Event]) -> list[Clone]:
+    def record(self, events: Sequence[Event]) -> list[Clone]:
         """Write what some events come to, all or nothing, and return the clones that they show."""
-        changes: dict[int, _Change] = {}
-        for event in events:
-            change = changes.get(event.device.id)
-            if change is None:
-                change = changes[event.device.id] = self._begin(event.device)
-            change.take(event)
-        # In one order, so that two servers cannot wait for each other.
-        ordered = [changes[number] for number in sorted(changes)]
+        # Whoever is let in is not connected by that: a storm of first connections needs no look at the others.
+        moved = {event.device.id for event in events if event.kind is not Kind.ADMITTED}
         with self._database.transaction() as transaction:
-            _write(transaction, ordered)
-        return [clone for change in ordered for clone in change.clones]
+            changes = _changes(events, _live(transaction, moved))
+            _write(transaction, changes)
+        return [clone for change in changes for clone in change.clones]
 
     def forget_all(self, now: int) -> int:
         """Take every device for disconnected, as after a broker's crash, and return how many were connected."""
@@ -139,9 +132,26 @@ class ConnectionTable:
         """Delete the connections of a device that is being deleted."""
         transaction.execute(connection.delete().where(connection.c.device_id == device_id))
 
-    def _begin(self, applicant: Applicant) -> _Change:
-        live = self.of(applicant.id)
-        return _Change(applicant, {one.client_id: one for one in live}, Connections(live))
+
+def _live(transaction: Transaction, device_ids: Collection[int]) -> dict[int, list[Connection]]:
+    """Return the live connections of some devices."""
+    live: dict[int, list[Connection]] = defaultdict(list)
+    for some in in_slices(list(device_ids)):
+        for device_id, *row in transaction.execute(_LIVE, {"devices": some}):
+            live[device_id].append(Connection(*row))
+    return live
+
+
+def _changes(events: Iterable[Event], live: Mapping[int, Sequence[Connection]]) -> list[_Change]:
+    """Return what events come to for each device, in one order, so that two servers cannot wait for each other."""
+    changes: dict[int, _Change] = {}
+    for event in events:
+        number = event.device.id
+        if number not in changes:
+            before = live.get(number, ())
+            changes[number] = _Change(event.device, {one.client_id: one for one in before}, Connections(before))
+        changes[number].take(event)
+    return [changes[number] for number in sorted(changes)]
 
 
 def _write(transaction: Transaction, changes: Sequence[_Change]) -> None:

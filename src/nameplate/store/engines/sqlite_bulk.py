@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 
 from nameplate.store.database import Bulk, Existing, NewDevices, missing
 
-# In the order of names each page of the index is looked for, and written, once and not once per name.
+# In the order of names each page of the index is looked for, and written, once and not once per name. Parts done
+# together are of one product, so that it need not be sorted by; if they were not, it would only be slower.
 _CREATE: Final = """
 INSERT INTO device (id, product_id, name, created_at)
 WITH part (first_id, product_id, names) AS (VALUES {})
-SELECT first_id + key, product_id, value, ? FROM part, json_each(part.names) WHERE true ORDER BY product_id, value
+SELECT first_id + key, product_id, value, ? FROM part, json_each(part.names) WHERE true ORDER BY value
 ON CONFLICT (product_id, name) DO NOTHING
 """
 _IMPORT: Final = """

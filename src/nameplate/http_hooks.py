@@ -1,16 +1,20 @@
-"""Brokers' hooks as an ASGI application, in the same two lanes as calls."""
+"""Brokers' hooks as an ASGI application, in three lanes.
+
+Reads of an embedded database are answered on the event loop. Reads that cross a network are gathered, so that a storm
+of devices costs a query for a hundred of them. What writes has a thread of its own.
+"""
 
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from nameplate.brokers.bodies import MAX_BYTES
-from nameplate.brokers.hooks import PREFIXES, Hooks
+from nameplate.brokers.hooks import PREFIXES, HookCall, Hooks
 from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE
+from nameplate.gathering import Gathering
 from nameplate.http_body import Bodies, ClientGoneError
 from nameplate.http_messages import read_head, send_response
 from nameplate.http_protocol import IS_WHOLE
@@ -31,6 +35,7 @@ class HookApp:
     def __init__(self, hooks: Hooks) -> None:
         self._hooks = hooks
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hook")
+        self._reads = Gathering(self._pool, hooks.answer_all)
         self._bodies = Bodies(MAX_BYTES)
         self._waiting = 0
 
@@ -75,16 +80,18 @@ class HookApp:
         request = Request(head.method, head.query, head.headers, body)
         client = scope["client"]
         peer = client[0] if client else None
+        call = HookCall(path, request, peer)
         if self._hooks.is_inline(path):
-            return self._hooks.answer(path, request, peer)
-        return await self._in_thread(path, request, peer)
+            return self._hooks.answer(call)
+        return await self._in_thread(call)
 
-    async def _in_thread(self, path: str, request: Request, peer: str | None) -> Response:
+    async def _in_thread(self, call: HookCall) -> Response:
         if self._waiting >= _MOST_WAITING:
             raise SERVICE_UNAVAILABLE()
         self._waiting += 1
         try:
-            make = partial(self._hooks.answer, path, request, peer)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, make)
+            if self._hooks.is_read(call.path):
+                return await self._reads.ask(call)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._hooks.answer, call)
         finally:
             self._waiting -= 1

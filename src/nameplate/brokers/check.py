@@ -3,6 +3,7 @@
 A check reads one row, derives one secret and compares one signature. It changes nothing.
 """
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -96,10 +97,17 @@ def identify(username: str) -> Identity | None:
 class Check:
     """Checks against one registry."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, found: Mapping[Identity, Applicant | None] | None = None) -> None:
+        """Check against what the registry has, but for devices that were `found`, or not found, just now."""
         self._registry = registry
         self._applicants = registry.store.applicants
         self._access = registry.store.device_access
+        self._found = found or {}
+
+    def ahead(self, usernames: Iterable[str]) -> "Check":
+        """Return a check that has looked up the devices behind these user names already, all at once."""
+        sought = set(filter(None, map(identify, usernames)))
+        return Check(self._registry, dict.fromkeys(sought) | self._applicants.find_all(sought))
 
     def connect(self, credentials: Credentials) -> Verdict:
         """Whether a device may connect."""
@@ -112,7 +120,7 @@ class Check:
         identity = identify(username)
         if identity is None:
             return Verdict(Reason.MALFORMED)
-        device = self._applicants.find(identity)
+        device = self._find(identity)
         if device is None:
             return Verdict(Reason.UNKNOWN)
         if device.status == Status.DISABLE:
@@ -125,7 +133,10 @@ class Check:
     def find(self, username: str) -> Applicant | None:
         """Return the device behind the user name of a connection."""
         identity = identify(username)
-        return None if identity is None else self._applicants.find(identity)
+        return None if identity is None else self._find(identity)
+
+    def _find(self, identity: Identity) -> Applicant | None:
+        return self._found[identity] if identity in self._found else self._applicants.find(identity)
 
     def _by_secret(self, credentials: Credentials) -> Verdict:
         identity, client_id = read_username(credentials.username), read_client_id(credentials.client_id)
@@ -133,7 +144,7 @@ class Check:
             return Verdict(Reason.MALFORMED)
         if client_id.parameters.get("authType") in _REGISTERING:
             return Verdict(Reason.REGISTERING)
-        device = self._applicants.find(identity)
+        device = self._find(identity)
         if device is None:
             return Verdict(Reason.UNKNOWN)
         return Verdict(self._compare(device, client_id, credentials.password), device)
@@ -158,7 +169,7 @@ class Check:
         # The broker asks for topics by user name, so it must not be another's.
         if credentials.username and identify(credentials.username) != identity:
             return Verdict(Reason.MALFORMED)
-        device = self._applicants.find(identity)
+        device = self._find(identity)
         if device is None:
             return Verdict(Reason.UNKNOWN)
         # A certificate outlives its device, and a new one may have the name.

@@ -1,5 +1,6 @@
 """What every adapter stands on: it asks the gate, and the gate checks and remembers."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from nameplate.brokers.check import Check, Credentials, Reason, Verdict
@@ -19,11 +20,15 @@ _ADDRESS_LENGTH: Final = 64
 class Gate:
     """One registry's devices, as brokers ask for them."""
 
-    def __init__(self, registry: Registry, presence: Presence) -> None:
+    def __init__(self, registry: Registry, presence: Presence, check: Check | None = None) -> None:
         self._registry = registry
         self._presence = presence
-        self.check = Check(registry)
+        self.check = check or Check(registry)
         self.registration = Registration(registry)
+
+    def ahead(self, usernames: Iterable[str]) -> "Gate":
+        """Return a gate that has looked up the devices behind these user names already, all at once."""
+        return Gate(self._registry, self._presence, self.check.ahead(usernames))
 
     def admit(self, credentials: Credentials) -> Verdict:
         """Whether a device may connect; one that may is ONLINE from now on, and active if it was not."""

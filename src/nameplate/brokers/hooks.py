@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ import orjson
 from nameplate import logs, metrics
 from nameplate.brokers import amqtt, device_side, emqx, nanomq, rabbitmq, vernemq
 from nameplate.brokers.answers import Answer
+from nameplate.brokers.bodies import optional, read_object
 from nameplate.brokers.check import Reason
 from nameplate.brokers.gate import Gate
 from nameplate.brokers.presence import Presence
@@ -33,6 +34,14 @@ _UNKNOWN: Final = "unknown"
 _log = logging.getLogger(__name__)
 
 Adapter = Callable[[Gate, Request], Answer]
+
+
+class HookCall(NamedTuple):
+    """A hook as it was called; `peer` is the address that it came from."""
+
+    path: str
+    request: Request
+    peer: str | None
 
 
 class _Hook(NamedTuple):
@@ -89,12 +98,35 @@ class Hooks:
         hook = self._hooks.get(path)
         return hook is None or (self._may_inline and not hook.writes)
 
-    def answer(self, path: str, request: Request, peer: str | None) -> Response:
-        """Answer one hook; `peer` is the address that it comes from."""
-        began = time.perf_counter()
+    def is_read(self, path: str) -> bool:
+        """Whether the answer depends on what is read only."""
         hook = self._hooks.get(path)
+        return hook is not None and not hook.writes
+
+    def answer_all(self, calls: Sequence[HookCall]) -> list[Response]:
+        """Answer several hooks, their devices looked up at once."""
+        if len(calls) == 1:
+            return [self.answer(calls[0])]
         try:
-            answer = self._ask(hook, request, peer)
+            gate = self._gate.ahead(filter(None, map(self._username, calls)))
+        except (RefusedError, ConflictError):
+            # Each says by itself what is wrong.
+            gate = self._gate
+        return [self._answer(call, gate) for call in calls]
+
+    def answer(self, call: HookCall) -> Response:
+        """Answer one hook."""
+        return self._answer(call, self._gate)
+
+    def refuse(self, path: str, refused: RefusedError) -> Response:
+        """Answer a hook that cannot be read to its end."""
+        return self._refuse(path, self._hooks.get(path), refused, time.perf_counter())
+
+    def _answer(self, call: HookCall, gate: Gate) -> Response:
+        began = time.perf_counter()
+        path, hook = call.path, self._hooks.get(call.path)
+        try:
+            answer = self._known(call).answer(gate, call.request)
         except RefusedError as refused:
             return self._refuse(path, hook, refused, began)
         except (ConflictError, WrongMasterKeyError):
@@ -106,16 +138,22 @@ class Hooks:
         _tell(path, answer, began, level)
         return Response(answer.outcome, answer.status, answer.content_type, answer.body)
 
-    def refuse(self, path: str, refused: RefusedError) -> Response:
-        """Answer a hook that cannot be read to its end."""
-        return self._refuse(path, self._hooks.get(path), refused, time.perf_counter())
-
-    def _ask(self, hook: _Hook | None, request: Request, peer: str | None) -> Answer:
-        if hook is None or request.method != "POST":
+    def _known(self, call: HookCall) -> _Hook:
+        """Return the hook that is called, by one who may."""
+        hook = self._hooks.get(call.path)
+        if hook is None or call.request.method != "POST":
             raise HOOK_NOT_FOUND()
         if not hook.open:
-            self._protection.check(request.headers, peer)
-        return hook.answer(self._gate, request)
+            self._protection.check(call.request.headers, call.peer)
+        return hook
+
+    def _username(self, call: HookCall) -> str:
+        """Return the user name that a call will be looked up by, or an empty text if it will be refused."""
+        try:
+            self._known(call)
+            return optional(read_object(call.request), "username")
+        except RefusedError:
+            return ""
 
     def _refuse(self, path: str, hook: _Hook | None, refused: RefusedError, began: float) -> Response:
         body = orjson.dumps({"Code": refused.code, "Message": refused.message})

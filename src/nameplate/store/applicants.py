@@ -1,5 +1,7 @@
 """Devices as they ask to be let in: found by the two names that they give, in one read with their product."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -11,6 +13,7 @@ from nameplate.domain.secrets import DeviceSecrets, MasterKey
 from nameplate.store.database import Database
 from nameplate.store.devices import secret_owner
 from nameplate.store.products import material_owner
+from nameplate.store.rows import in_slices
 from nameplate.store.schema import device, product
 
 _MOST_GENERATIONS: Final = 32_767
@@ -68,22 +71,43 @@ _COLUMNS: Final = (
 )
 
 
+_NAMED: Final = (
+    select(*_COLUMNS)
+    .join(product, product.c.id == device.c.product_id)
+    .where(product.c.key == bindparam("key"), product.c.deleted_at.is_(None))
+)
+_ANY_NAMED: Final = _NAMED.where(device.c.name.in_(bindparam("names", expanding=True)))
+
+
 class Applicants:
     """Devices with what lets them in."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         every = select(*_COLUMNS).join(product, product.c.id == device.c.product_id)
-        named = every.where(product.c.key == bindparam("key"), product.c.deleted_at.is_(None))
-        self._find = database.prepare(named.where(device.c.name == bindparam("name")))
+        self._find = database.prepare(_NAMED.where(device.c.name == bindparam("name")))
         self._get = database.prepare(every.where(device.c.id == bindparam("device_id")))
-        page = named.where(device.c.name > bindparam("after")).order_by(device.c.name).limit(bindparam("size"))
+        page = _NAMED.where(device.c.name > bindparam("after")).order_by(device.c.name).limit(bindparam("size"))
         self._page = database.prepare(page)
 
     def find(self, identity: Identity) -> Applicant | None:
         """Return the device of these names, or None."""
         row = self._find.row(key=identity.product_key, name=identity.device_name)
         return None if row is None else Applicant._make(row)
+
+    def find_all(self, identities: Iterable[Identity]) -> dict[Identity, Applicant]:
+        """Return those of these devices that there are, with a query for each product."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for key, name in identities:
+            names[key].append(name)
+        with self._database.transaction(durable=False) as connection:
+            found = [
+                Applicant._make(row)
+                for key, of_product in names.items()
+                for some in in_slices(of_product)
+                for row in connection.execute(_ANY_NAMED, {"key": key, "names": some})
+            ]
+        return {one.identity: one for one in found}
 
     def get(self, device_id: int) -> Applicant | None:
         """Return the device with this id, or None if it is gone."""

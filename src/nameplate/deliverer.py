@@ -9,10 +9,9 @@ import logging
 import threading
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-import httpx
 from standardwebhooks import Webhook as Signer
 
 from nameplate import metrics
@@ -22,11 +21,12 @@ from nameplate.store.database import retried
 from nameplate.store.deliveries import Attempt, Delivery
 from nameplate.store.webhooks import Webhook
 
+if TYPE_CHECKING:
+    from nameplate.endpoints import Endpoints
+
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 _AT_ONCE: Final = 16
-_CONNECT_SECONDS: Final = 5
-_ATTEMPT_SECONDS: Final = 15
 _CLAIM_MS: Final = 30_000
 _FORGET_SECONDS: Final = 3600
 _USER_AGENT: Final = "nameplate-webhooks/1"
@@ -41,6 +41,7 @@ class Deliverer:
         self._registry = registry
         self._deliveries = registry.store.deliveries
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._endpoints: Endpoints | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="deliverer")
 
@@ -55,35 +56,42 @@ class Deliverer:
             self._thread.join()
 
     async def _run(self) -> None:
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        timeout = httpx.Timeout(_ATTEMPT_SECONDS, connect=_CONNECT_SECONDS)
-        async with httpx.AsyncClient(follow_redirects=False, timeout=timeout, limits=limits) as client:
-            forget_at = 0.0
-            while not self._stopped.is_set():
-                pause = _POLL_SECONDS
-                try:
-                    await self._begin(client)
-                    if asyncio.get_running_loop().time() >= forget_at:
-                        await asyncio.to_thread(self._deliveries.forget, self._registry.clock())
-                        forget_at = asyncio.get_running_loop().time() + _FORGET_SECONDS
-                except Exception as error:  # noqa: BLE001 (what fails now may work later)
-                    _complain(error)
-                    pause = _RETRY_SECONDS
-                await asyncio.sleep(pause)
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+        forget_at = 0.0
+        while not self._stopped.is_set():
+            pause = _POLL_SECONDS
+            try:
+                await self._begin()
+                if asyncio.get_running_loop().time() >= forget_at:
+                    await asyncio.to_thread(self._deliveries.forget, self._registry.clock())
+                    forget_at = asyncio.get_running_loop().time() + _FORGET_SECONDS
+            except Exception as error:  # noqa: BLE001 (what fails now may work later)
+                _complain(error)
+                pause = _RETRY_SECONDS
+            await asyncio.sleep(pause)
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        if self._endpoints is not None:
+            await self._endpoints.close()
 
-    async def _begin(self, client: httpx.AsyncClient) -> None:
+    async def _begin(self) -> None:
         """Begin with every webhook that is to be told something and is not being told already."""
         for webhook_id in await asyncio.to_thread(self._deliveries.due, self._registry.clock()):
             if webhook_id not in self._running:
-                task = asyncio.create_task(self._tell_all(client, webhook_id))
+                task = asyncio.create_task(self._tell_all(self._reach(), webhook_id))
                 self._running[webhook_id] = task
                 task.add_done_callback(partial(self._end, webhook_id))
+
+    def _reach(self) -> "Endpoints":
+        if self._endpoints is None:
+            # An HTTP client takes a tenth of a server's start; most servers have no webhook.
+            from nameplate.endpoints import Endpoints  # noqa: PLC0415 (for that reason)
+
+            self._endpoints = Endpoints()
+        return self._endpoints
 
     def _end(self, webhook_id: int, _: asyncio.Task[None]) -> None:
         del self._running[webhook_id]
 
-    async def _tell_all(self, client: httpx.AsyncClient, webhook_id: int) -> None:
+    async def _tell_all(self, endpoints: "Endpoints", webhook_id: int) -> None:
         """Tell one webhook everything that is due."""
         try:
             webhook = await asyncio.to_thread(self._registry.store.webhooks.find, webhook_id)
@@ -92,7 +100,7 @@ class Deliverer:
                 claimed = await asyncio.to_thread(self._claim, owner, webhook_id)
                 if not claimed:
                     return
-                await asyncio.gather(*(self._tell(client, webhook, delivery, owner) for delivery in claimed))
+                await asyncio.gather(*(self._tell(endpoints, webhook, delivery, owner) for delivery in claimed))
                 webhook = await asyncio.to_thread(self._registry.store.webhooks.find, webhook_id)
         except Exception as error:  # noqa: BLE001 (the claims run out, and are made again)
             _complain(error)
@@ -101,9 +109,9 @@ class Deliverer:
         now = self._registry.clock()
         return retried(lambda: self._deliveries.claim(owner, webhook_id, now, now + _CLAIM_MS, _AT_ONCE))
 
-    async def _tell(self, client: httpx.AsyncClient, webhook: Webhook, delivery: Delivery, owner: str) -> None:
+    async def _tell(self, endpoints: "Endpoints", webhook: Webhook, delivery: Delivery, owner: str) -> None:
         headers = self._sign(webhook, delivery)
-        status, problem = await _post(client, webhook.url, headers, delivery.payload)
+        status, problem = await endpoints.post(webhook.url, headers, delivery.payload)
         attempt = Attempt(delivery, owner, status, problem)
         metrics.WEBHOOK_ATTEMPTS.labels("taken" if attempt.is_taken else "failed").inc()
         if not attempt.is_taken:
@@ -121,22 +129,6 @@ class Deliverer:
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": signer.sign(delivery.id, moment, delivery.payload),
         }
-
-
-async def _post(
-    client: httpx.AsyncClient, url: str, headers: dict[str, str], payload: str
-) -> tuple[int | None, str | None]:
-    """Return the status of the answer, whose body nobody reads, or why there is none."""
-    try:
-        # One that answers a byte at a time must come to an end too.
-        async with asyncio.timeout(_ATTEMPT_SECONDS):
-            async with client.stream("POST", url, content=payload.encode(), headers=headers) as answer:
-                status = answer.status_code
-    except TimeoutError:
-        return None, f"it has not answered within {_ATTEMPT_SECONDS} s"
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return None, f"it cannot be reached: {type(error).__name__}"
-    return status, None if 200 <= status < 300 else f"it has answered {status}"  # noqa: PLR2004 (success)
 
 
 def _complain(error: Exception) -> None:

@@ -17,7 +17,7 @@ from nameplate.call import Registry
 from nameplate.domain.batch import CERTIFICATES_PER_CALL, ROWS_PER_PART, State
 from nameplate.domain.file_batch import FindingKind
 from nameplate.domain.product import AuthType
-from nameplate.reading import BLOBS, Order, write_order
+from nameplate.reading_order import BLOBS, Order, write_order
 from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from nameplate.store.database import retried

@@ -12,11 +12,10 @@ import threading
 from array import array
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import orjson
 
@@ -30,40 +29,13 @@ from nameplate.files.rows import Finding, Rows
 from nameplate.files.sorting import Sorter
 from nameplate.files.unreadable import Unreadable, UnreadableFileError
 from nameplate.files.vault import DamagedVaultError, Vault
-
-BLOBS: Final = ("names", "lines", "nicknames", "sns", "sealed", "tags")
-"""What follows a piece's header, in this order, if it has it."""
+from nameplate.reading_order import BLOBS, Order, read_order
 
 _NO_ROWS: Final = Unreadable("The file has no rows.", "Send one with a row for each device.")
 _NO_ROOM: Final = Unreadable("A batch has room for {most:,} rows, corrected ones counted again.", "Cut the file up.")
 _DAMAGED: Final = "What is kept of the file is not what was sent. Send it as a new batch."
 _BEAT_SECONDS: Final = 1.0
 _NICENESS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be read, and how: bytes in hexadecimal.
-
-    `first` is the ordinal of the first row. `secret_owner` has a place for a device's id. With `is_correction` the
-    rows carry the lines that they replace, and `lines` of these are read; `columns` are those of the file that they
-    correct, which they have too unless they have others.
-    """
-
-    path: str
-    key: str
-    name: str
-    layout: Mapping[str, Any]
-    columns: Mapping[str, str] | None
-    batch_id: int
-    first: int
-    rows_per_part: int
-    memory: int
-    directory: str
-    master_key: str
-    secret_owner: str
-    is_correction: bool
-    lines: int
 
 
 class Teller:
@@ -174,24 +146,16 @@ def _written(findings: list[Finding]) -> list[list[object]]:
     ]
 
 
-def write_order(order: Order, lines: Container[int] | None) -> bytes:
-    """Write what is to be read, for stdin."""
-    numbers = array("I", sorted(lines)).tobytes() if isinstance(lines, set) else b""
-    return orjson.dumps(asdict(order)) + b"\n" + numbers
-
-
 def main() -> None:
     """Read one file."""
     os.nice(_NICENESS)
     # A list for each row and nothing that makes cycles: looking for them takes a tenth of the time.
     gc.disable()
-    order = Order(**orjson.loads(sys.stdin.buffer.readline()))
-    numbers = array("I")
-    numbers.frombytes(sys.stdin.buffer.read(order.lines * numbers.itemsize))
+    order, lines = read_order(sys.stdin.buffer)
     teller = Teller(sys.stdout.buffer)
     for target in (_end_with_parent, teller.beat):
         threading.Thread(target=target, daemon=True).start()
-    tell(order, set(numbers) if order.is_correction else None, teller)
+    tell(order, lines, teller)
 
 
 def _end_with_parent() -> None:

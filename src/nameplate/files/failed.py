@@ -13,9 +13,10 @@ from nameplate.files.columns import LINE, PROBLEM, free_header, line_header
 from nameplate.files.formulas import defused
 from nameplate.files.heads import Head
 from nameplate.files.layout import Format, Layout, Open
+from nameplate.files.parquet_writing import write_tables
 from nameplate.files.rows import Finding
 from nameplate.files.spreadsheets import write_workbook
-from nameplate.files.writing import csv_text, json_line, parquet
+from nameplate.files.writing import csv_text, json_line
 
 _PAGE: Final = 1_000
 _TITLE: Final = "Failed rows"
@@ -142,7 +143,7 @@ def _parquet(open_: Open, _layout: Layout, problems: _Problems) -> Iterator[byte
                     picked = batch.select(kept).take(pa.array(chosen))
                     yield pa.table([*added, *picked.columns], schema=pa.schema(fields))
 
-    return parquet(pa.schema(fields), tables())
+    return write_tables(pa.schema(fields), tables())
 
 
 _WRITERS: Final[dict[Format, Callable[[Open, Layout, _Problems], Iterator[bytes]]]] = {

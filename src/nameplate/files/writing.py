@@ -3,15 +3,13 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nameplate.files.formulas import defused
 from nameplate.files.layout import Format
-from nameplate.files.spreadsheets import Sink, write_workbook
+from nameplate.files.spreadsheets import write_workbook
 
 Page = Sequence[Mapping[str, str]]
 """Some rows, each by column; a column that a row does not have is empty."""
@@ -58,19 +56,10 @@ def json_line(row: Mapping[str, Any]) -> bytes:
 
 
 def _parquet(pages: Iterable[Page], columns: Sequence[str]) -> Iterator[bytes]:
-    schema = pa.schema([(column, pa.string()) for column in columns])
-    tables = (pa.table({name: [row.get(name) for row in page] for name in columns}, schema) for page in pages)
-    return parquet(schema, tables)
+    # What reads and writes Parquet takes a server a tenth of its start, and much memory.
+    from nameplate.files.parquet_writing import write_pages  # noqa: PLC0415 (for that reason)
 
-
-def parquet(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    """Yield a Parquet file of these tables, a row group for each."""
-    sink = Sink()
-    with pq.ParquetWriter(cast("BinaryIO", sink), schema, compression="zstd") as writer:
-        for table in tables:
-            writer.write_table(table)
-            yield sink.take()
-    yield sink.take()
+    return write_pages(pages, columns)
 
 
 _WRITERS: Final[dict[Format, Callable[[Iterable[Page], Sequence[str]], Iterator[bytes]]]] = {

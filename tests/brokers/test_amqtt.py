@@ -17,7 +17,7 @@ from tests.support.mqtt import MqttClient
 from tests.support.server import Server
 from tests.support.signer import Client
 from tests.support.tls import TlsProxy, certify
-from tests.support.vendor_device import is_refused, needs_linkkit, run, works
+from tests.support.vendor_device import needs_linkkit, require_it_is_refused_until_enabled, run, works
 
 SECRET = "what-amqtt-sends"
 RANDOM = "7y4Jg5xdKCy9W2i"
@@ -83,21 +83,7 @@ def test_a_device_with_an_imported_secret_does(site: Site, product: tuple[str, s
 
 @needs_linkkit
 def test_who_may_not_connect_is_refused_and_let_in_again_when_enabled(site: Site, device: FieldDevice) -> None:
-    names = {"ProductKey": device.product_key, "DeviceName": device.name}
-    assert is_refused(FieldDevice(device.product_key, device.name, "0" * 32), site.broker.port)
-    site.root.call("DisableThing", **names)
-    assert is_refused(device, site.broker.port)
-    site.root.call("EnableThing", **names)
-    assert works(device, site.broker.port)
-    site.root.call("DeleteDevice", **names)
-    assert is_refused(device, site.broker.port)
-    lines = [line for line in site.server.log.splitlines() if device.name in line]
-    assert [word for word in ("wrong-secret", "disabled", "allowed") if any(f"={word} " in line for line in lines)] == [
-        "wrong-secret",
-        "disabled",
-        "allowed",
-    ]
-    assert "outcome=unknown" in site.server.log
+    require_it_is_refused_until_enabled(device, site.server, site.broker.port)
 
 
 @needs_linkkit

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support.devices import FieldDevice
+from tests.support.server import Server
 
 _PYTHON: Final = Path(sys.prefix) / "linkkit/bin/python"
 _DEVICE: Final = Path(__file__).parent / "vendor_device_program.py"
@@ -39,3 +40,19 @@ def is_refused(device: FieldDevice, port: int) -> bool:
     """Whether a device is not let in."""
     names = {"product_key": device.product_key, "name": device.name, "secret": device.secret}
     return bool(run(do="connect", port=port, seconds=_REFUSED_SECONDS, **names) == {"connected": False})
+
+
+def require_it_is_refused_until_enabled(device: FieldDevice, server: Server, port: int) -> None:
+    """Take a device through a wrong secret, disabled, enabled and deleted, and look that the server says why."""
+    names = {"ProductKey": device.product_key, "DeviceName": device.name}
+    assert is_refused(FieldDevice(device.product_key, device.name, "0" * 32), port)
+    server.root.call("DisableThing", **names)
+    assert is_refused(device, port)
+    server.root.call("EnableThing", **names)
+    assert works(device, port)
+    server.root.call("DeleteDevice", **names)
+    assert is_refused(device, port)
+    told = [line for line in server.log.splitlines() if device.name in line]
+    for reason in ("wrong-secret", "disabled", "allowed"):
+        assert any(f"={reason} " in line for line in told), reason
+    assert "outcome=unknown" in server.log

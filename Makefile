@@ -6,9 +6,6 @@ BIN := .venv/bin
 NODE := tests/sdks/node_modules/.installed
 DEBIAN := .venv/debian/.unpacked
 LINKKIT := .venv/linkkit/.installed
-BROKERS := mosquitto libcjson1 libdlt2 libwrap0 rabbitmq-server erlang-base erlang-asn1 erlang-crypto erlang-eldap \
-    erlang-ftp erlang-inets erlang-mnesia erlang-os-mon erlang-parsetools erlang-public-key erlang-runtime-tools \
-    erlang-snmp erlang-ssl erlang-syntax-tools erlang-tftp erlang-tools erlang-xmerl
 
 help: ## Show this map
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -76,8 +73,8 @@ $(NODE): tests/sdks/package-lock.json | $(BIN)/.test
 	cd tests/sdks && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
 	@touch $@
 
-$(DEBIAN): tests/support/unpack-debian.sh | $(BIN)/.test
-	tests/support/unpack-debian.sh $(@D) pgbouncer libc-ares2 libevent-2.1-7 prometheus nginx $(BROKERS)
+$(DEBIAN): tests/support/unpack-debian.sh requirements/debian.txt | $(BIN)/.test
+	tests/support/unpack-debian.sh $(@D) $$(cat requirements/debian.txt)
 	@touch $@
 
 $(LINKKIT): requirements/linkkit.txt | $(BIN)/.test

@@ -35,6 +35,7 @@ _BROKERS_PATIENCE: Final = 5.0
 
 _ALLOWED: Final = b'"result":"allow"'
 _SAMPLES: Final = 5
+_TURNS: Final = 4
 _POLL_SECONDS: Final = 0.05
 
 
@@ -56,22 +57,24 @@ class _Engine:
         self._say(f"{least:,} devices")
         self._grown.grow(least)
         figures = [*self._storm(), *self._rates()]
-        before = self._latencies()
-        self._say(f"growing to {most:,} devices")
-        self._grown.grow(most)
-        return [*figures, self._growth(least, before, most, self._latencies())]
+        few = self._questions()
+        with self._grown.site.copy() as small:
+            self._say(f"growing to {most:,} devices")
+            self._grown.grow(most)
+            before, after = self._latencies((small, few), (self._grown.site, self._questions()))
+        return [*figures, self._growth(least, before, most, after)]
 
     def _say(self, what: str) -> None:
         self._plan.say(f"{_GROUP}, {self._engine}: {what}")
 
     def _rates(self) -> list[Figure]:
         """Measure checks of devices that are ONLINE already, and the constant, in turn on one server."""
-        count = self._plan.size(6_000, 2_000)
+        count = 2_000
         requests = _requests(self._grown, count)
         checks, constant = Side(), Side()
         with self._grown.site.serving(workers="0") as server, Generator() as generator:
             generator.run(Job(server.port, requests, _ALLOWED, _CONNECTIONS))
-            for _ in self._plan.each_round(f"{_GROUP}, {self._engine}"):
+            for _ in self._turns():
                 measure_side(server, generator, Job(server.port, requests, _ALLOWED, _CONNECTIONS), checks)
                 job = Job(server.port, [get("/healthz")] * count, b"ok", _CONNECTIONS)
                 measure_side(server, generator, job, constant)
@@ -87,16 +90,24 @@ class _Engine:
             figures.append(Figure(_GROUP, f"{name}, p{percent}", "ms", values, _CONSTANT, base))
         return figures
 
-    def _latencies(self) -> list[float]:
-        """Return the median of every sample in ms, each of other devices, on one connection."""
-        count = self._plan.size(1_000, 200)
-        requests = _requests(self._grown, count * (_SAMPLES + 1))
-        found = []
-        with self._grown.site.serving(workers="0") as server, Generator() as generator:
+    def _turns(self) -> Iterator[int]:
+        """Count short turns, several a round: what else happens on the machine then meets both sides."""
+        for number in self._plan.each_round(f"{_GROUP}, {self._engine}"):
+            yield from [number] * _TURNS
+
+    def _questions(self) -> list[bytes]:
+        return _requests(self._grown, self._plan.size(1_000, 200) * (_SAMPLES + 1))
+
+    def _latencies(self, few: tuple[Site, Sequence[bytes]], many: tuple[Site, Sequence[bytes]]) -> list[list[float]]:
+        """Return the median of every sample in ms, each of other devices, on one connection; in turn of either site."""
+        found: list[list[float]] = [[], []]
+        with few[0].serving(workers="0") as one, many[0].serving(workers="0") as other, Generator() as generator:
             for sample in range(_SAMPLES + 1):
-                some = requests[sample * count : (sample + 1) * count]
-                found.append(median(generator.run(Job(server.port, some, _ALLOWED, 1)).latencies) * 1000)
-        return found[1:]
+                for place, (server, requests) in enumerate(((one, few[1]), (other, many[1]))):
+                    some = requests[sample :: _SAMPLES + 1]
+                    seconds = generator.run(Job(server.port, some, _ALLOWED, 1)).latencies
+                    found[place].append(median(seconds) * 1000)
+        return [medians[1:] for medians in found]
 
     def _growth(self, least: int, before: Sequence[float], most: int, after: Sequence[float]) -> Figure:
         name, base = f"{self._engine}, a check among {most:,} devices, median", f"among {least:,} devices"

@@ -4,6 +4,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support import batch
 from tests.support.databases import Databases
+from tests.support.devices import Hooks, register
 from tests.support.disk import wait_until
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.server import Server
@@ -21,6 +23,7 @@ END_SESSIONS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
 WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+BROKERS = 16
 OUTAGE = "The request has failed because the database cannot be reached."
 
 
@@ -56,6 +59,25 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
         assert made.server.stop() == 0
         assert "Traceback" not in made.server.log
+
+
+def test_brokers_that_ask_together_during_an_outage_are_each_told_so(site: Site) -> None:
+    device = register(site.server.root, site.product, "pump-1")
+
+    def ask(number: int) -> tuple[int, int]:
+        asked = {"clientid": device.client_id(), "username": device.username, "password": device.password()}
+        body = asked if number % 2 else {"username": 7}
+        with Hooks(site.server.port) as hooks:
+            return number, hooks.post("/brokers/emqx/authenticate", body).status
+
+    def ask_together() -> dict[int, int]:
+        with ThreadPoolExecutor(BROKERS) as pool:
+            return dict(pool.map(ask, range(5 * BROKERS)))
+
+    site.postgres.crash()
+    assert all(status == (503 if number % 2 else 400) for number, status in ask_together().items())
+    site.postgres.start()
+    assert all(status == (200 if number % 2 else 400) for number, status in ask_together().items())
 
 
 def test_a_call_during_an_outage_gets_503_and_nothing_is_half_done(site: Site) -> None:

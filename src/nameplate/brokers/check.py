@@ -104,9 +104,9 @@ class Check:
         self._access = registry.store.device_access
         self._found = found or {}
 
-    def ahead(self, usernames: Iterable[str]) -> "Check":
-        """Return a check that has looked up the devices behind these user names already, all at once."""
-        sought = set(filter(None, map(identify, usernames)))
+    def ahead(self, identities: Iterable[Identity]) -> "Check":
+        """Return a check that has looked up these devices already, all at once."""
+        sought = set(identities)
         return Check(self._registry, dict.fromkeys(sought) | self._applicants.find_all(sought))
 
     def connect(self, credentials: Credentials) -> Verdict:

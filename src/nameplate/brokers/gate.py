@@ -8,6 +8,7 @@ from nameplate.brokers.presence import Presence
 from nameplate.brokers.registration import Registration
 from nameplate.call import Registry
 from nameplate.domain.device import Status
+from nameplate.domain.device_auth import Identity
 from nameplate.domain.presence import CLIENT_ID_LENGTH, Connection
 from nameplate.domain.topics import Action
 from nameplate.store.applicants import Applicant
@@ -26,9 +27,9 @@ class Gate:
         self.check = check or Check(registry)
         self.registration = Registration(registry)
 
-    def ahead(self, usernames: Iterable[str]) -> "Gate":
-        """Return a gate that has looked up the devices behind these user names already, all at once."""
-        return Gate(self._registry, self._presence, self.check.ahead(usernames))
+    def ahead(self, identities: Iterable[Identity]) -> "Gate":
+        """Return a gate that has looked up these devices already, all at once."""
+        return Gate(self._registry, self._presence, self.check.ahead(identities))
 
     def admit(self, credentials: Credentials) -> Verdict:
         """Whether a device may connect; one that may is ONLINE from now on, and active if it was not."""

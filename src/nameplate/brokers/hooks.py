@@ -12,12 +12,13 @@ from nameplate import logs, metrics
 from nameplate.brokers import amqtt, device_side, emqx, nanomq, rabbitmq, vernemq
 from nameplate.brokers.answers import Answer
 from nameplate.brokers.bodies import optional, read_object
-from nameplate.brokers.check import Reason
+from nameplate.brokers.check import Reason, identify
 from nameplate.brokers.gate import Gate
 from nameplate.brokers.presence import Presence
 from nameplate.brokers.protection import Protection
 from nameplate.brokers.tokens import Tokens
 from nameplate.call import Registry
+from nameplate.domain.device_auth import Identity
 from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.errors import HOOK_NOT_FOUND, INTERNAL_ERROR, SERVICE_UNAVAILABLE
 from nameplate.refusal import RefusedError
@@ -107,11 +108,19 @@ class Hooks:
         """Answer several hooks, their devices looked up at once."""
         if len(calls) == 1:
             return [self.answer(calls[0])]
+        began = time.perf_counter()
+        sought = [self._sought(call) for call in calls]
         try:
-            gate = self._gate.ahead(filter(None, map(self._username, calls)))
-        except (RefusedError, ConflictError):
-            # Each says by itself what is wrong.
-            gate = self._gate
+            gate = self._gate.ahead(filter(None, sought))
+        except (RefusedError, ConflictError) as error:
+            # One look-up has waited for the database in vain; a hundred would wait for minutes.
+            refused = error if isinstance(error, RefusedError) else SERVICE_UNAVAILABLE()
+            return [
+                self._refuse(call.path, self._hooks.get(call.path), refused, began)
+                if identity
+                else self._answer(call, self._gate)
+                for call, identity in zip(calls, sought, strict=True)
+            ]
         return [self._answer(call, gate) for call in calls]
 
     def answer(self, call: HookCall) -> Response:
@@ -147,13 +156,13 @@ class Hooks:
             self._protection.check(call.request.headers, call.peer)
         return hook
 
-    def _username(self, call: HookCall) -> str:
-        """Return the user name that a call will be looked up by, or an empty text if it will be refused."""
+    def _sought(self, call: HookCall) -> Identity | None:
+        """Return whom a call will look up, or None if it will be refused before."""
         try:
             self._known(call)
-            return optional(read_object(call.request), "username")
+            return identify(optional(read_object(call.request), "username"))
         except RefusedError:
-            return ""
+            return None
 
     def _refuse(self, path: str, hook: _Hook | None, refused: RefusedError, began: float) -> Response:
         body = orjson.dumps({"Code": refused.code, "Message": refused.message})

@@ -90,4 +90,4 @@ class Corrections:
                 pieces = iter(partial(file.read, _CHUNK), b"")
                 with self._remote.opened("PUT", f"{self._place}/corrections", params=query, content=pieces) as answer:
                     answer.read()
-                    return answer.json()  # type: ignore[no-any-return]  # JSON
+                    return answer.json()  # type: ignore[no-any-return]  # httpx takes JSON for anything

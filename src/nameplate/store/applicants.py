@@ -69,13 +69,8 @@ _COLUMNS: Final = (
     product.c.auth_type,
     product.c.material,
 )
-
-
-_NAMED: Final = (
-    select(*_COLUMNS)
-    .join(product, product.c.id == device.c.product_id)
-    .where(product.c.key == bindparam("key"), product.c.deleted_at.is_(None))
-)
+_EVERY: Final = select(*_COLUMNS).join(product, product.c.id == device.c.product_id)
+_NAMED: Final = _EVERY.where(product.c.key == bindparam("key"), product.c.deleted_at.is_(None))
 _ANY_NAMED: Final = _NAMED.where(device.c.name.in_(bindparam("names", expanding=True)))
 
 
@@ -84,9 +79,8 @@ class Applicants:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        every = select(*_COLUMNS).join(product, product.c.id == device.c.product_id)
         self._find = database.prepare(_NAMED.where(device.c.name == bindparam("name")))
-        self._get = database.prepare(every.where(device.c.id == bindparam("device_id")))
+        self._get = database.prepare(_EVERY.where(device.c.id == bindparam("device_id")))
         page = _NAMED.where(device.c.name > bindparam("after")).order_by(device.c.name).limit(bindparam("size"))
         self._page = database.prepare(page)
 

@@ -1,17 +1,23 @@
 """Live progress: server-sent events, however many listen, until the batch ends."""
 
+import asyncio
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from starlette.types import Message
 
+from nameplate.rest.events import Watchers
+from nameplate.rest.replies import Feed, Seen
+from nameplate.rest.streams import Client
 from tests.rest.test_uploads import announce, basic, table
 from tests.support import batch
 from tests.support.disk import wait_until
@@ -84,6 +90,35 @@ def test_who_comes_late_hears_how_it_ended(server: Server, rest: RestClient) -> 
     with listening(server, path) as (listener,):
         pass
     assert [(name, progress["stage"]) for name, progress in listener.events] == [("end", "cancelled")]
+
+
+def test_who_takes_the_head_slowly_hears_the_end_all_the_same() -> None:
+    """A batch at its end is looked at once, and that may be over before the client has taken anything."""
+    looked, sent = asyncio.Event(), b""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Message) -> None:
+        nonlocal sent
+        sent += message.get("body", b"")
+        await looked.wait()
+        # So long that what the look has found is known.
+        await asyncio.sleep(0.1)
+
+    async def follow() -> None:
+        loop = asyncio.get_running_loop()
+
+        def look() -> Seen:
+            loop.call_soon_threadsafe(looked.set)
+            return Seen({"stage": "ended"}, has_ended=True)
+
+        with ThreadPoolExecutor(1) as pool:
+            await asyncio.wait_for(Watchers().send(Client(receive, send), Feed(1, look), pool, {}), 10)
+
+    asyncio.run(follow())
+    assert b'event: end\nid: 1\ndata: {"stage":"ended"}' in sent
 
 
 def test_a_change_is_told_at_once(server: Server, rest: RestClient) -> None:

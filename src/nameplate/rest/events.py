@@ -59,18 +59,17 @@ class Watchers:
 
     async def send(self, client: Client, feed: Feed, pool: Executor, headers: dict[str, str]) -> None:
         """Tell a client about a batch until it ends. Raises Gone."""
-        watch = self._join(feed, pool)
+        watch, since = self._join(feed, pool)
         try:
             await client.start(200, _HEADERS | headers)
             await client.write(f"retry: {int(_RETRY_SECONDS * 1000)}\n\n".encode())
-            await self._follow(client, watch)
+            await self._follow(client, watch, since)
         finally:
             self._leave(feed, watch)
         await client.end()
 
-    async def _follow(self, client: Client, watch: _Watch) -> None:
-        told, since = 0, watch.begun + 1
-        watch.asked.set()
+    async def _follow(self, client: Client, watch: _Watch, since: int) -> None:
+        told = 0
         while not self._is_stopped:
             changed, seen = watch.changed, watch.seen
             if seen is not None and watch.done >= since and watch.number != told:
@@ -81,14 +80,17 @@ class Watchers:
             elif not await client.wait_for(changed, _BEAT_SECONDS):
                 await client.write(b": nothing new\n\n")
 
-    def _join(self, feed: Feed, pool: Executor) -> _Watch:
+    def _join(self, feed: Feed, pool: Executor) -> tuple[_Watch, int]:
+        """Return what looks at a batch, and the number of its first look that tells what is so since now."""
         watch = self._watches.setdefault(feed.batch_id, _Watch())
         watch.listeners += 1
         if watch.task is None or watch.task.done():
             # One that had ended may go on: corrections are a batch's own.
             watch.seen = None
             watch.task = asyncio.create_task(self._keep_looking(feed, watch, pool))
-        return watch
+        # At once: after a look that finds the batch at its end there may be none.
+        watch.asked.set()
+        return watch, watch.begun + 1
 
     def _leave(self, feed: Feed, watch: _Watch) -> None:
         watch.listeners -= 1

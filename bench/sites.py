@@ -24,7 +24,7 @@ from nameplate.settings import Settings
 from nameplate.store.batches import NewBatch
 from nameplate.store.store import upgrade_schema
 from tests.support.postgres import Postgres
-from tests.support.server import Server
+from tests.support.server import PROGRAM, Server
 
 SQLITE: Final = "SQLite"
 POSTGRES: Final = "PostgreSQL"
@@ -32,7 +32,7 @@ ENGINES: Final = (SQLITE, POSTGRES)
 
 _POSTGRES: Final = {"shared_buffers": "2GB", "max_wal_size": "8GB"}
 _HELD: Final = [sys.executable, "-m", "bench.held"]
-_WORKER: Final = [sys.executable, "-m", "nameplate", "worker"]
+_WORKER: Final = [*PROGRAM, "worker"]
 _PATIENCE: Final = 60
 _UNFINISHED: Final = "SELECT count(*) FROM part WHERE is_done = 0"
 
@@ -127,7 +127,7 @@ class Site:
     @contextmanager
     def serving(self, **settings: str) -> Iterator[Server]:
         """Run a server; stops it at the end."""
-        server = Server(self.data_dir)
+        server = Server(self.data_dir, program=PROGRAM)
         server.settings = {**({"database_url": self.url} if self.url else {}), **settings}
         try:
             yield server.start()

@@ -51,8 +51,7 @@ def test_a_server_is_ready_when_a_worker_works(site: Server) -> None:
     checks = orjson.loads(body)
     assert (status, checks["database"], checks["migrations"]) == (503, "ok", "ok")
     assert checks["worker"].endswith("start nameplate worker")
-    command = [*site.program, "worker", "--data-dir", str(site.data_dir), "--metrics-port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=site.environment) as worker:
+    with site.beside("worker", "--metrics-port", "0") as worker:
         assert worker.stdout is not None
         said = worker.stdout.readline()
         wait_until(lambda: get(site, "/readyz")[0] == 200)

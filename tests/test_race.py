@@ -1,7 +1,6 @@
 """Two servers, four workers and sixteen clients that want the same names."""
 
 import random
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,7 @@ PAUSE = 0.1
 
 @contextmanager
 def worker(server: Server) -> Iterator[None]:
-    command = [*server.program, "worker", "--data-dir", str(server.data_dir), "--workers", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=server.environment) as process:
+    with server.beside("worker", "--workers", "1") as process:
         assert process.stdout is not None
         assert "worker is ready" in process.stdout.readline()
         yield

@@ -1,12 +1,10 @@
 """`nameplate keys rotate-master`: what was sealed still opens, whenever and wherever the command is stopped."""
 
-import json
 import os
 import signal
 import stat
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +19,9 @@ from nameplate.operations.imports import Credentials
 from nameplate.rotation import rotate_master
 from nameplate.server import open_registry
 from nameplate.settings import Settings
-from tests.support import killer
+from tests.support import forked, killer
 from tests.support.account import Account
-from tests.support.crash import warm
+from tests.support.forked import Forked
 from tests.support.killer import Order, Trap
 from tests.support.server import Server
 
@@ -97,8 +95,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(made: Made, **more: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "nameplate", *made.command]
-    return subprocess.run(line, capture_output=True, text=True, check=False, env=environment(**more))
+    return forked.run(made.command, environment(**more))
 
 
 def test_everything_opens_under_the_new_key_and_not_under_the_old_one(made: Made) -> None:
@@ -138,39 +135,18 @@ def test_a_key_in_the_environment_is_replaced_by_one_in_the_environment(made: Ma
 def test_killed_at_any_point_the_next_start_finds_the_right_key(made: Made, tmp_path: Path) -> None:
     """Before each statement, and after each commit: on SQLite and PostgreSQL a few dozen points."""
     trap = Trap(tmp_path / "trap")
-    with rotations(made, trap) as rotate:
-        for position in range(1, MOST_POINTS):
-            trap.arm(Order(position, skip=CHANGES_NOTHING))
-            code = rotate()
-            made.check()
-            if code == 0:
-                break
-            assert code == -signal.SIGKILL
+    for position in range(1, MOST_POINTS):
+        trap.arm(Order(position, skip=CHANGES_NOTHING))
+        with Forked(made.command, environment(**trap.environment), module=killer.MODULE) as rotation:
+            code = rotation.wait()
+        made.check()
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
     points = [point.partition(": ")[2] for point in trap.sprung]
     assert sum(point == killer.AFTER_COMMIT for point in points) >= 2
     assert any(point.startswith("UPDATE device") for point in points)
     made.finish()
-
-
-@contextmanager
-def rotations(made: Made, trap: Trap) -> Iterator[Callable[[], int]]:
-    """Yield what runs the command, forked from a process that has everything imported, and returns how it ended."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        warm.PROGRAM, stdin=pipe, stdout=pipe, text=True, env=environment(**trap.environment)
-    ) as nursery:
-        to, back = nursery.stdin, nursery.stdout
-        assert to is not None
-        assert back is not None
-
-        def rotate() -> int:
-            to.write(json.dumps(made.command) + "\n")
-            to.flush()
-            ended = next(line for line in back if line.startswith(warm.ENDED))
-            return int(ended.removeprefix(warm.ENDED))
-
-        yield rotate
-        to.close()
 
 
 def test_stopped_between_the_database_and_the_file_it_goes_on_with_the_new_key(made: Made) -> None:

@@ -105,7 +105,8 @@ def kill_while_numbers_are_reserved(site: Site) -> None:
 
 
 def wait_for_end(site: Site) -> None:
-    assert site.server.wait(PATIENCE) == -signal.SIGKILL
+    assert site.server.process is not None
+    assert site.server.process.wait(PATIENCE) == -signal.SIGKILL
 
 
 def test_killed_under_load_nothing_is_lost_or_done_twice(

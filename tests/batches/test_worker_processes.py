@@ -1,7 +1,6 @@
 """Worker processes that are killed, or stand still past their lease, beside another that does the work."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
@@ -13,7 +12,8 @@ from nameplate.server import clock
 from nameplate.settings import Settings
 from tests.support import batch
 from tests.support.disk import dump, read, wait_until
-from tests.support.killer import PROGRAM, Order, Trap
+from tests.support.forked import Forked
+from tests.support.killer import MODULE, Order, Trap
 from tests.support.server import Server
 from tests.support.signer import Client
 
@@ -31,9 +31,8 @@ class WorkerProcess:
         self.trap = Trap(directory / "trap")
         self._log = directory / "log"
         environment = {**server.environment, **self.trap.environment, "NAMEPLATE_WORKERS": "1"}
-        command = [*PROGRAM, "worker", "--data-dir", str(server.data_dir)]
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        arguments = ["worker", "--data-dir", str(server.data_dir)]
+        self.process = Forked(arguments, environment, module=MODULE, stderr=self._log)
 
     def __enter__(self) -> Self:
         assert self.process.stdout is not None

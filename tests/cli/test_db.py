@@ -4,21 +4,19 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support import batch
+from tests.support import batch, forked
 from tests.support.databases import Databases
 from tests.support.server import Server
 
 
 def run(data_dir: Path, url: str | None, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nameplate", *arguments, "--data-dir", str(data_dir)]
     environment = {**os.environ, **({"NAMEPLATE_DATABASE_URL": url} if url else {})}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return forked.run([*arguments, "--data-dir", str(data_dir)], environment)
 
 
 @pytest.fixture

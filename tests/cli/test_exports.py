@@ -149,20 +149,19 @@ def test_a_template_is_there_to_fill_in(form: str, owner: Cli, tmp_path: Path) -
     ("arguments", "code", "message"),
     [
         (("export", "-o", "d.csv"), 2, "--batch or --product"),
-        (("export", "--batch", "1", "-o", "d.txt"), 2, "say --format, one of csv, xlsx, jsonl, parquet"),
-        (("export", "--batch", "1", "--status", "online", "-o", "d.csv"), 2, "use them with --product"),
+        (("export", "--batch", "{batch}", "-o", "d.txt"), 2, "say --format, one of csv, xlsx, jsonl, parquet"),
+        (("export", "--batch", "{batch}", "--status", "online", "-o", "d.csv"), 2, "use them with --product"),
         (("export", "--batch", "999999", "-o", "d.csv"), 1, "HTTP 404"),
-        (("export", "--batch", "1", "--to", "age1x", "-o", "d.csv"), 1, "is not an age public key"),
-        (("export", "--batch", "1", "-o", "nowhere/d.csv"), 1, "No such file or directory"),
+        (("export", "--batch", "{batch}", "--to", "age1x", "-o", "d.csv"), 1, "is not an age public key"),
+        (("export", "--batch", "{batch}", "-o", "nowhere/d.csv"), 1, "No such file or directory"),
         (("verify", "nowhere.csv", "--key", "k"), 1, "nowhere.csv.manifest.json: No such file or directory."),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_left(
     arguments: tuple[str, ...], code: int, message: str, owner: Cli, batch: str, tmp_path: Path
 ) -> None:
-    assert batch
     elsewhere = Cli(tmp_path, int(owner.environment["NAMEPLATE_SERVER"].rsplit(":", 1)[1]))
-    ended = elsewhere.run(*arguments)
+    ended = elsewhere.run(*(argument.format(batch=batch) for argument in arguments))
     assert (ended.returncode, message in ended.stderr, "Traceback" in ended.stderr) == (code, True, False), ended.stderr
     assert list(tmp_path.iterdir()) == []
 

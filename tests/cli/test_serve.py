@@ -2,33 +2,32 @@ import re
 import socket
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nameplate.settings import Settings
 from tests.support import batch
-from tests.support.server import ROOT_ID, ROOT_SECRET, Server
+from tests.support.server import PROGRAM, ROOT_ID, ROOT_SECRET, Server
 from tests.support.signer import Client
 
 MINTED = re.compile(r"Root access key, shown once and kept in (\S+): (NP\w+) (\w+)")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nameplate", *arguments]
+    command = [*PROGRAM, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30, check=False)
 
 
 def test_the_root_key_is_shown_once_and_kept_for_its_owner(data_dir: Path) -> None:
-    server = Server(data_dir, own_root_key=False).start()
+    server = Server(data_dir, program=PROGRAM, own_root_key=False).start()
     path, key_id, secret = MINTED.findall("\n".join(server.said))[0]
     client = Client(server.port, key_id, secret)
     client.call("CreateProduct", ProductName="pumps", NodeType="0")
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
     assert server.stop() == 0
 
-    again = Server(data_dir, own_root_key=False).start()
+    again = Server(data_dir, program=PROGRAM, own_root_key=False).start()
     assert secret not in "\n".join(again.said)
     Client(again.port, key_id, secret).call("CreateProduct", ProductName="valves", NodeType="0")
     assert again.stop() == 0
@@ -53,7 +52,7 @@ def test_a_changed_root_secret_replaces_the_old_one(data_dir: Path) -> None:
 
 
 def test_sigterm_finishes_what_runs(data_dir: Path) -> None:
-    server = Server(data_dir).start()
+    server = Server(data_dir, program=PROGRAM).start()
     product = server.root.call("CreateProduct", ProductName="pumps", NodeType="0")["ProductKey"]
     sent = [batch.check(server.root, product, [f"n{part}-{n:05}" for n in range(5_000)]) for part in range(4)]
     assert server.stop() == 0
@@ -67,7 +66,7 @@ def test_a_worker_beside_the_server_does_the_work(data_dir: Path) -> None:
     server = Server(data_dir, workers="0").start()
     product = server.root.call("CreateProduct", ProductName="pumps", NodeType="0")["ProductKey"]
     sent = batch.check(server.root, product, ["name-1", "name-2"])
-    command = [sys.executable, "-m", "nameplate", "worker", "--data-dir", str(data_dir)]
+    command = [*PROGRAM, "worker", "--data-dir", str(data_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         assert "worker is ready" in worker.stdout.readline()

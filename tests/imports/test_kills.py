@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,7 +45,6 @@ class Site:
         if url:
             self.server.settings["database_url"] = url
         self.kills: list[str] = []
-        self._worker: subprocess.Popen[bytes] | None = None
 
     @contextmanager
     def running(self) -> Iterator[Registry]:
@@ -85,17 +82,11 @@ class Site:
         return found
 
     def _start_worker(self) -> None:
-        self._worker = subprocess.Popen(
-            [sys.executable, "-m", "nameplate", "worker", "--data-dir", str(self.settings.data_dir)],
-            env=self.server.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._worker = self.server.beside("worker")
 
     def _end_worker(self, number: int) -> None:
-        assert self._worker is not None
         self._worker.send_signal(number)
-        self._worker.wait()
+        self._worker.communicate()
 
 
 def content() -> bytes:

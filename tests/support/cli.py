@@ -3,11 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.server import ROOT_ID, ROOT_SECRET
+from tests.support import forked
+from tests.support.forked import Forked
+from tests.support.server import PROGRAM, ROOT_ID, ROOT_SECRET
 
 Ended = subprocess.CompletedProcess[str]
 
@@ -27,33 +28,16 @@ class Cli:
         }
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """Return what to run."""
-        return [sys.executable, "-m", "nameplate", *map(str, arguments)]
+        """Return what somebody would run."""
+        return [*PROGRAM, *map(str, arguments)]
 
     def run(self, *arguments: str | Path, **more: str) -> Ended:
         """Run a command to its end, with more in its environment."""
-        return subprocess.run(
-            self.command(*arguments),
-            capture_output=True,
-            text=True,
-            env=self.environment | more,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            check=False,
-        )
+        return forked.run([*map(str, arguments)], self.environment | more, cwd=self.home)
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path) -> Forked:
         """Start a command."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            cwd=self.home,
-        )
+        return Forked([*map(str, arguments)], self.environment, cwd=self.home)
 
     def json(self, *arguments: str | Path) -> Any:
         """Run a command with --json and return what it prints."""

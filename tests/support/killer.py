@@ -22,7 +22,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.pq import TransactionStatus
 
-PROGRAM: Final = [sys.executable, "-m", "tests.support.killer"]
+MODULE: Final = "tests.support.killer"
+PROGRAM: Final = [sys.executable, "-m", MODULE]
 DIRECTORY: Final = "KILLER_DIRECTORY"
 AFTER_COMMIT: Final = "after COMMIT"
 

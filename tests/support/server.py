@@ -6,34 +6,46 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from tests.support import forked
+from tests.support.forked import Forked
 from tests.support.signer import Client
 
 ROOT_ID = "root-key-id"
 ROOT_SECRET = "root-key-secret"
 
+PROGRAM: Final = [sys.executable, "-m", "nameplate"]
+"""What a user starts."""
+
 
 class Server:
-    """`nameplate serve` on a data directory. May be killed and started again."""
+    """`nameplate serve` on a data directory. May be killed and started again.
+
+    It is forked from a process that has loaded `module`, or started as `program`.
+    """
 
     def __init__(
-        self, data_dir: Path, *, program: list[str] | None = None, own_root_key: bool = True, **settings: str
+        self,
+        data_dir: Path,
+        *,
+        program: list[str] | None = None,
+        module: str = forked.MODULE,
+        own_root_key: bool = True,
+        **settings: str,
     ) -> None:
         self.data_dir = data_dir
-        self.program = program or [sys.executable, "-m", "nameplate"]
         self.settings = settings
         self.own_root_key = own_root_key
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | Forked | None = None
         self.port = 0
         self.said: list[str] = []
+        self._program = program
+        self._module = module
 
     def start(self, **more: str) -> Self:
         """Start it, and return when it accepts calls."""
-        environment = self.environment | more
-        command = [*self.program, "serve", "--port", "0", "--data-dir", str(self.data_dir)]
-        with (self.data_dir.parent / "server.log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        self.process = self._begin(["serve", "--port", "0"], self.environment | more)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line.strip())
@@ -55,12 +67,24 @@ class Server:
     @property
     def log(self) -> str:
         """What it has written to stderr."""
-        return (self.data_dir.parent / "server.log").read_text()
+        return self._log.read_text()
 
     @property
     def root(self) -> Client:
         """The root account's client."""
         return Client(self.port, ROOT_ID, ROOT_SECRET)
+
+    @property
+    def _log(self) -> Path:
+        return self.data_dir.parent / "server.log"
+
+    def _begin(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str] | Forked:
+        arguments = [*arguments, "--data-dir", str(self.data_dir)]
+        if self._program is None:
+            return Forked(arguments, environment, module=self._module, stderr=self._log)
+        command, pipe = [*self._program, *arguments], subprocess.PIPE
+        with self._log.open("a") as log:
+            return subprocess.Popen(command, stdout=pipe, stderr=log, text=True, env=environment)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -96,8 +120,11 @@ class Server:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command on its data directory."""
-        command = [*self.program, *arguments, "--data-dir", str(self.data_dir)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
+        return forked.run([*arguments, "--data-dir", str(self.data_dir)], self.environment)
+
+    def beside(self, *arguments: str) -> Forked:
+        """Start a command on its data directory, such as a worker."""
+        return Forked([*arguments, "--data-dir", str(self.data_dir)], self.environment, stderr=self._log)
 
     def command(self, *arguments: str) -> str:
         """Run a command that has to succeed, and return what it has written."""

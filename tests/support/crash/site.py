@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
 
+from tests.support import killer
 from tests.support.crash.disk import Disk, left_behind
 from tests.support.crash.ledger import (
     Credentials,
@@ -19,8 +20,8 @@ from tests.support.crash.ledger import (
     names_parameters,
     read_credentials,
 )
-from tests.support.crash.warm import WarmServer
 from tests.support.killer import Order, Trap
+from tests.support.server import Server
 from tests.support.signer import sign_v1
 
 LEASE: Final = "0.5"
@@ -34,7 +35,7 @@ class Site:
         directory.mkdir()
         self.directory = directory
         self.trap = Trap(directory / "trap")
-        self.server = WarmServer(directory / "data", lease=LEASE, workers=workers)
+        self.server = Server(directory / "data", module=killer.MODULE, lease=LEASE, workers=workers)
         self.ledger = Ledger()
         self.kills = 0
         self.answered: dict[str, str] = {}
@@ -45,7 +46,8 @@ class Site:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.close()
+        if self.server.process is not None:
+            self.server.kill()
 
     def start(self) -> Self:
         self.server.start(**self.trap.environment)

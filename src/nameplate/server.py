@@ -1,5 +1,6 @@
 """The composition root: settings → store → registry → gateway → app, with its embedded worker."""
 
+import gc
 import signal
 import socket
 import sys
@@ -44,6 +45,9 @@ from nameplate.worker import Worker, Workers
 _SHUTDOWN_SECONDS: Final = 30
 # The default of 5 ms lets one thread that parses a large call keep the event loop waiting for as long.
 _SWITCH_SECONDS: Final = 0.001
+# What a start has made stays, and calls make next to no cycles. To look for them after every 700 objects, the default,
+# took a fifth of the time of ten thousand first connections.
+_ALLOCATIONS: Final = 50_000
 
 
 def clock() -> int:
@@ -107,6 +111,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         presence = Presence(registry.store.connections)
         hooks = HookApp(Hooks(registry, presence, _protection(settings)))
         sys.setswitchinterval(_SWITCH_SECONDS)
+        gc.freeze()
+        gc.set_threshold(_ALLOCATIONS)
         app = make_app(openapi, rest, hooks, Probes(registry), Downloads(registry))
         beside = (workers, presence, readers, deliverer)
         for one in beside:

@@ -19,7 +19,12 @@ from nameplate.store.database import ConflictError, retried
 _MOST_WAITING: Final = 200_000
 _AT_ONCE: Final = 2_000
 _PAUSE_SECONDS: Final = 0.01
-"""For how long events gather: as many as come in that time share a commit."""
+_FEW: Final = 8
+_MOST_PAUSES: Final = 50
+"""Events gather for a pause, and on while more than a few come in each: as many as can share a commit.
+
+What writes them shares a core with the checks, and in a storm it is the checks that devices wait for.
+"""
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -61,8 +66,14 @@ class Presence:
                 self._condition.wait_for(lambda: self._waiting or self._closing.is_set())
                 if not self._waiting:
                     return
-            self._closing.wait(_PAUSE_SECONDS)
+            self._gather()
             if not self._write_some() and self._closing.wait(_RETRY_SECONDS):
+                return
+
+    def _gather(self) -> None:
+        for _ in range(_MOST_PAUSES):
+            before = len(self._waiting)
+            if self._closing.wait(_PAUSE_SECONDS) or len(self._waiting) - before <= _FEW:
                 return
 
     def _write_some(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nameplate.settings import Settings
-from tests.support import batch
+from tests.support import batch, forked
 from tests.support.server import PROGRAM, ROOT_ID, ROOT_SECRET, Server
 from tests.support.signer import Client
 
@@ -15,8 +15,7 @@ MINTED = re.compile(r"Root access key, shown once and kept in (\S+): (NP\w+) (\w
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [*PROGRAM, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30, check=False)
+    return forked.run(arguments, environment, timeout=30)
 
 
 def test_the_root_key_is_shown_once_and_kept_for_its_owner(data_dir: Path) -> None:

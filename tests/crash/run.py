@@ -37,6 +37,9 @@ class Plan:
     workers: int = 4
     """Worker processes on PostgreSQL."""
 
+    least_kills: int = 0
+    """It goes on until there were so many, however slow the machine is."""
+
     checked_every: float = 180.0
 
 
@@ -114,7 +117,7 @@ class _Run:
         while True:
             self._chaos.start()
             rest_at = min(end, time.monotonic() + self._plan.checked_every)
-            while time.monotonic() < rest_at and not self._ledger.wrong:
+            while self._goes_on(rest_at) and not self._ledger.wrong:
                 time.sleep(0.1)
             self._chaos.stop()
             # What is nearly over is checked at the end.
@@ -127,6 +130,9 @@ class _Run:
             self._review(self._sample())
             self._check()
             load.gate.open()
+
+    def _goes_on(self, rest_at: float) -> bool:
+        return time.monotonic() < rest_at or sum(self._chaos.kills.values()) < self._plan.least_kills
 
     def _wait_for_rest(self) -> None:
         """Wait until nothing is unfinished."""

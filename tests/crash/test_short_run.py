@@ -8,12 +8,13 @@ from typing import Final
 from tests.crash.run import Plan, run
 
 SECONDS: Final = 12
+KILLS: Final = 4
 
 
 def test_an_installation_that_is_killed_again_and_again_loses_nothing(
     engine: str, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    plan = Plan(engine, SECONDS, seed=5, devices=60_000, lease=1, workers=2)
+    plan = Plan(engine, SECONDS, seed=5, devices=60_000, lease=1, workers=2, least_kills=KILLS)
     with TemporaryDirectory(prefix="nameplate-crash-") as directory:
         outcome = run(plan, Path(directory), print)
     record_testsuite_property(f"kills of an installation on {engine}", sum(outcome.kills.values()))
@@ -21,5 +22,5 @@ def test_an_installation_that_is_killed_again_and_again_loses_nothing(
     assert outcome.wrong == []
     assert outcome.is_right
     assert outcome.stack_traces == 0
-    assert sum(outcome.kills.values()) >= 4
+    assert sum(outcome.kills.values()) >= KILLS
     assert outcome.devices > 1000

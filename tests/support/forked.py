@@ -45,17 +45,16 @@ class Forked:
         self.args = [module, *arguments]
         self.returncode: int | None = None
         self.stdout, stdout_end = _pipe()
-        self.stderr: IO[str] | None = None
-        stderr_end: Connection | None = None
-        if stderr is None:
-            self.stderr, stderr_end = _pipe()
-        streams = (stdout_end, stderr_end, stderr and str(stderr))
+        ends: tuple[IO[str] | None, Connection | Path] = (None, stderr) if stderr else _pipe()
+        self.stderr, stderr_end = ends
+        streams = (stdout_end, stderr_end)
         place = (dict(env), str(cwd or Path.cwd()))
         self._process = _context.Process(target=_be, args=(module, list(arguments), place, streams), daemon=True)
         with _lock:
             self._process.start()
-        for end in filter(None, (stdout_end, stderr_end)):
-            end.close()
+        for end in streams:
+            if isinstance(end, Connection):
+                end.close()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -144,19 +143,13 @@ def _be(
     module: str,
     arguments: Sequence[str],
     place: tuple[dict[str, str], str],
-    streams: tuple[Connection, Connection | None, str | None],
+    streams: Sequence[Connection | Path],
 ) -> None:
     """Be the program, in the process that was forked."""
     environment, directory = place
-    stdout, stderr, file = streams
-    os.dup2(stdout.fileno(), 1)
-    stdout.close()
-    if stderr is not None:
-        os.dup2(stderr.fileno(), 2)
-        stderr.close()
-    elif file is not None:
-        with Path(file).open("ab") as log:
-            os.dup2(log.fileno(), 2)
+    for number, stream in enumerate(streams, start=1):
+        with stream.open("ab") if isinstance(stream, Path) else stream as end:
+            os.dup2(end.fileno(), number)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(directory)

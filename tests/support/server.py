@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,7 +23,7 @@ PROGRAM: Final = [sys.executable, "-m", "nameplate"]
 class Server:
     """`nameplate serve` on a data directory. May be killed and started again.
 
-    It is forked from a process that has loaded `module`, or started as `program`.
+    It runs `module` in a process that is forked, or is started as `program`.
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class Server:
         return self.data_dir.parent / "server.log"
 
     def _begin(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str] | Forked:
-        arguments = [*arguments, "--data-dir", str(self.data_dir)]
         if self._program is None:
-            return Forked(arguments, environment, module=self._module, stderr=self._log)
-        command, pipe = [*self._program, *arguments], subprocess.PIPE
+            return Forked(self._on(arguments), environment, module=self._module, stderr=self._log)
+        command, pipe = [*self._program, *self._on(arguments)], subprocess.PIPE
         with self._log.open("a") as log:
             return subprocess.Popen(command, stdout=pipe, stderr=log, text=True, env=environment)
+
+    def _on(self, arguments: Iterable[str]) -> list[str]:
+        return [*arguments, "--data-dir", str(self.data_dir)]
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -120,11 +123,11 @@ class Server:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command on its data directory."""
-        return forked.run([*arguments, "--data-dir", str(self.data_dir)], self.environment)
+        return forked.run(self._on(arguments), self.environment)
 
     def beside(self, *arguments: str) -> Forked:
         """Start a command on its data directory, such as a worker."""
-        return Forked([*arguments, "--data-dir", str(self.data_dir)], self.environment, stderr=self._log)
+        return Forked(self._on(arguments), self.environment, stderr=self._log)
 
     def command(self, *arguments: str) -> str:
         """Run a command that has to succeed, and return what it has written."""

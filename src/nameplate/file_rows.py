@@ -34,9 +34,11 @@ class Difference(NamedTuple):
 class FileRows:
     """The columns of a claimed part; one that its file does not have is None."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, read_sealed: Callable[[Claim], bytes]) -> None:
+        """`read_sealed` is asked for the secrets when they are needed."""
         assert claim.lines is not None
         self._claim = claim
+        self._read_sealed = read_sealed
         self.lines: Sequence[int] = memoryview(claim.lines).cast("I")
 
     @cached_property
@@ -65,7 +67,7 @@ class FileRows:
     @cached_property
     def sealed(self) -> list[bytes | None] | None:
         """The secrets, each sealed for the device that its row would have."""
-        return None if self._claim.sealed is None else unpack(self._claim.sealed)
+        return unpack(self._read_sealed(self._claim)) if self._claim.has_sealed else None
 
     def id_of(self, row: int) -> int:
         """Return the id that a row's device has, or would have."""

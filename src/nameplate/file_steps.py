@@ -67,7 +67,7 @@ class FileSteps:
                 self._finish(connection, claim, found, None)
 
     def _checked(self, claim: Claim) -> Done:
-        rows, outcomes = FileRows(claim), bytearray(outcomes_of(claim))
+        rows, outcomes = self._rows(claim), bytearray(outcomes_of(claim))
         if claim.outcomes is None and self._are_free(claim, rows):
             return Done(bytes(outcomes))
         open_rows = [row for row, outcome in enumerate(outcomes) if outcome == Outcome.CREATE or outcome in FAILED]
@@ -92,6 +92,9 @@ class FileSteps:
 
     def _are_free(self, claim: Claim, rows: FileRows) -> bool:
         return not self._store.database.bulk.taken(claim.product_id, rows.names)
+
+    def _rows(self, claim: Claim) -> FileRows:
+        return FileRows(claim, self._store.parts.sealed)
 
     def _tags(self, rows: FileRows, existing: Mapping[str, Existing]) -> Mapping[int, Tags]:
         if rows.tags is None or not existing:
@@ -159,7 +162,7 @@ class FileSteps:
         return Content(batch.product_id, device.name, device.id, nickname, sn, sealed)
 
     def _work(self, claim: Claim, *, is_replacing: bool) -> _Work:
-        rows, outcomes = FileRows(claim), outcomes_of(claim)
+        rows, outcomes = self._rows(claim), outcomes_of(claim)
         conflicts = [row for row, was in enumerate(outcomes) if was == Outcome.CONFLICT] if is_replacing else []
         updates: dict[int, Existing] = {}
         if conflicts:
@@ -173,13 +176,13 @@ class FileSteps:
         return _Work(claim, rows, chosen, devices, self._mint(claim, devices), updates)
 
     def _mint(self, claim: Claim, devices: NewDevices | None) -> Sequence[StoredCertificate]:
-        if claim.auth_type != AuthType.X509 or claim.sealed is not None or devices is None:
+        if claim.auth_type != AuthType.X509 or claim.has_sealed or devices is None:
             return ()
         product = self._store.products.get(claim.product_id)
         return self._registry.mint_certificates(product.key, devices.numbers, orjson.loads(devices.names))
 
     def _undo(self, claim: Claim) -> None:
-        rows, outcomes = FileRows(claim), bytearray(outcomes_of(claim))
+        rows, outcomes = self._rows(claim), bytearray(outcomes_of(claim))
         first = first_id(claim.batch_id) + claim.first
         chosen = [row for row, was in enumerate(outcomes) if was in (Outcome.CREATE, Outcome.CREATED, Outcome.TAKEN)]
         existing = self._store.database.bulk.existing(claim.product_id, [rows.names[row] for row in chosen])

@@ -34,8 +34,8 @@ _HOLD: Final = part.update().where(_ARE_THESE).values(owner=bindparam("owner"), 
 _READ: Final = (
     select(*(part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")))
     .add_columns(product.c.auth_type)
-    .add_columns(*(part_names.c[name] for name in ("names", "nicknames", "sns", "secrets", "sealed", "tags", "lines")))
-    .add_columns(part.c.outcomes)
+    .add_columns(*(part_names.c[name] for name in ("names", "nicknames", "sns", "secrets", "tags", "lines")))
+    .add_columns(part.c.outcomes, part_names.c.sealed.is_not(None))
     .select_from(part)
     .join(product, product.c.id == part.c.product_id)
     .outerjoin(part_names)
@@ -83,7 +83,7 @@ class Claim:
     """A worker's hold on one part for one step.
 
     `names`, `nicknames` and `sns` are JSON arrays, `secrets` a sealed one; `owner` is the fence. Rows of a file have
-    `lines`, `outcomes` (see `file_parts`) and, instead of `secrets`, perhaps some that are `sealed` for their devices.
+    `lines`, `outcomes` (see `file_parts`) and, instead of `secrets`, perhaps sealed ones: see `Parts.sealed`.
     """
 
     owner: str
@@ -97,10 +97,10 @@ class Claim:
     nicknames: str | None
     sns: str | None
     secrets: bytes | None
-    sealed: bytes | None = None
     tags: str | None = None
     lines: bytes | None = None
     outcomes: bytes | None = None
+    has_sealed: bool = False
 
     @property
     def is_of_file(self) -> bool:
@@ -119,6 +119,8 @@ class Parts:
         self._account = database.prepare(_next(part.c.account_id, _IS_WAITING))
         of_account = and_(_IS_WAITING, part.c.account_id == bindparam("account_id"))
         self._product = database.prepare(_next(part.c.product_id, of_account))
+        of_this = and_(part_names.c.batch_id == bindparam("of_batch"), part_names.c.first == bindparam("at"))
+        self._sealed = database.prepare(select(part_names.c.sealed).where(of_this))
         backlog = select(func.count(), func.min(part.c.waiting_since)).where(_IS_WAITING)
         self._backlog = database.prepare(backlog)
 
@@ -154,6 +156,17 @@ class Parts:
             connection.execute(_HOLD, {"keys": keys, "owner": owner, "leased_until": until})
             rows = connection.execute(_READ, {"keys": keys}).all()
         return [_read_claim(owner, row) for row in rows]
+
+    def sealed(self, claim: Claim) -> bytes:
+        """Return the secrets of a claim that has sealed ones, as `secrets.pack` returns them.
+
+        They are most of what a part has, and a check seldom needs them. Raises LeaseLostError.
+        """
+        row = self._sealed.row(of_batch=claim.batch_id, at=claim.first)
+        if row is None:
+            raise LeaseLostError(claim.batch_id)
+        sealed: bytes = row[0]
+        return sealed
 
     def extend(self, claims: Sequence[Claim], until: int) -> int:
         """Hold parts for longer; returns how many are still held."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Executable, Select, create_engine, event
+from sqlalchemy import URL, Connection, Executable, LargeBinary, Select, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -156,6 +156,8 @@ class PostgresRead(PreparedRead):
         # What is looked for is written as it is stored.
         self._texts = {name for name, bound in self._binds.items() if isinstance(bound.type, AnyText)}
         self._escaped = [place for place, column in enumerate(columns) if isinstance(column.type, AnyText)]
+        # Bytes come as they are, not in hexadecimal.
+        self._is_binary = any(isinstance(column.type, LargeBinary) for column in columns)
 
     def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
         """Return every row."""
@@ -165,7 +167,7 @@ class PostgresRead(PreparedRead):
         if any(isinstance(value, str) and "\0" in value for value in bound.values()):
             # PostgreSQL stores no such text, so nothing is equal to it.
             return []
-        rows = self._run(lambda connection: connection.execute(self._sql, bound).fetchall())
+        rows = self._run(lambda used: used.execute(self._sql, bound, binary=self._is_binary).fetchall())
         return [self._unescape(row) for row in rows] if self._escaped else rows
 
     def row(self, **values: object) -> tuple[Any, ...] | None:

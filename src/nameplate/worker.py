@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import count, groupby
 from operator import attrgetter
 from typing import Final
 from uuid import uuid4
@@ -200,11 +200,11 @@ class Worker:
         secrets = None if claim.secrets is None else self._seal_each(claim.secrets, claim, first)
         return NewDevices(first, claim.product_id, claim.rows, claim.names, claim.nicknames, claim.sns, secrets)
 
-    def _seal_each(self, sealed: bytes, claim: Claim, first: int) -> list[bytes]:
+    def _seal_each(self, sealed: bytes, claim: Claim, first: int) -> list[bytes | None]:
         """Seal the imported secrets of a part one by one, each for its device."""
         master = self._registry.master
         secrets = orjson.loads(master.open(sealed, part_owner(claim.batch_id, claim.first)))
-        return [master.seal(secret.encode(), secret_owner(number)) for number, secret in enumerate(secrets, first)]
+        return master.seal_each(secrets, map(secret_owner, count(first)))
 
 
 def _is_certified(claim: Claim) -> bool:

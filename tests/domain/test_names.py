@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nameplate.domain import names
+from nameplate.domain import imports, names
 from nameplate.domain.batch import refuse_rows
 
 GOOD = ["abcd", "a" * 32, "A-b_c@d.e:f", "1234"]
@@ -24,6 +24,12 @@ def test_not_a_device_name(name: str) -> None:
 @given(texts=st.lists(st.one_of(st.text(max_size=40), st.from_regex(names.DEVICE_NAME, fullmatch=True))))
 def test_all_at_once_says_what_one_by_one_says(texts: list[str]) -> None:
     assert names.all_device_names(texts) == all(map(names.is_device_name, texts))
+
+
+@given(texts=st.lists(st.one_of(st.text(max_size=40), st.from_regex(r"[A-Za-z0-9_:]{0,66}", fullmatch=True))))
+def test_secrets_and_serial_numbers_may_be_left_out(texts: list[str]) -> None:
+    assert imports.all_secrets(texts) == all(not text or imports.is_secret(text) for text in texts)
+    assert imports.all_sns(texts) == all(not text or imports.is_sn(text) for text in texts)
 
 
 @pytest.mark.parametrize(

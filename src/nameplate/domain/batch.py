@@ -116,7 +116,7 @@ def refuse_rows(device_names: Sequence[str], nicknames: Sequence[str | None] | N
     Of a repeated name each row but the first is refused. Several reasons are joined with `|`.
     """
     repeated = len(set(device_names)) != len(device_names)
-    if nicknames is None and not repeated and names.all_device_names(list(device_names)):
+    if nicknames is None and not repeated and names.all_device_names(device_names):
         return []
     seen: set[str] = set()
     refused = []

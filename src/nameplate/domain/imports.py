@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nameplate.domain.batch import ILLEGAL_NAME, ILLEGAL_SECRET, ILLEGAL_SN, REPEATED_NAME
-from nameplate.domain.names import is_device_name, is_label
+from nameplate.domain.names import ALPHANUMERIC, NAME_CHARACTERS, are_all_of, is_device_name, is_label
 
 _SECRET: Final = re.compile(r"[A-Za-z0-9\-_@.:]{1,32}")
 _SN: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -34,9 +34,19 @@ def is_secret(text: str) -> bool:
     return _SECRET.fullmatch(text) is not None
 
 
+def all_secrets(texts: Sequence[str]) -> bool:
+    """Whether every text is empty or may be an imported secret."""
+    return are_all_of(texts, NAME_CHARACTERS, range(33))
+
+
 def is_sn(text: str) -> bool:
     """Whether `text` may be a serial number: 1 to 64 letters, digits and `_`."""
     return _SN.fullmatch(text) is not None
+
+
+def all_sns(texts: Sequence[str]) -> bool:
+    """Whether every text is empty or may be a serial number."""
+    return are_all_of(texts, ALPHANUMERIC + b"_", range(65))
 
 
 def is_imported_nickname(text: str) -> bool:

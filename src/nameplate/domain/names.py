@@ -4,12 +4,16 @@ The rules of the vendor's pages 69482 (device names, nicknames) and CreateProduc
 """
 
 import re
+import string
+from collections.abc import Sequence
 
+ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
+NAME_CHARACTERS = ALPHANUMERIC + b"-_@.:"
 DEVICE_NAME = re.compile(r"[A-Za-z0-9\-_@.:]{4,32}")
 PRODUCT_KEY = re.compile(r"[A-Za-z0-9]{11}")
 DESCRIPTION_LENGTH = 100
 
-_DEVICE_NAMES = re.compile(r"(?:[A-Za-z0-9\-_@.:]{4,32}\n)*")
+_NAME_LENGTHS = range(4, 33)
 _WIDE = r"\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _LABEL = re.compile(rf"[A-Za-z0-9_{_WIDE}]+")
 _NARROW = re.compile(r"[A-Za-z0-9_]")
@@ -23,10 +27,17 @@ def is_device_name(text: str) -> bool:
     return DEVICE_NAME.fullmatch(text) is not None
 
 
-def all_device_names(texts: list[str]) -> bool:
-    """Whether every text may name a device; one pass over the joined text, five times faster than one by one."""
-    joined = "\n".join([*texts, ""])
-    return joined.count("\n") == len(texts) and _DEVICE_NAMES.fullmatch(joined) is not None
+def all_device_names(texts: Sequence[str]) -> bool:
+    """Whether every text may name a device."""
+    return are_all_of(texts, NAME_CHARACTERS, _NAME_LENGTHS)
+
+
+def are_all_of(texts: Sequence[str], characters: bytes, lengths: range) -> bool:
+    """Whether every text has only these ASCII characters and one of these lengths: all at once, not one by one."""
+    joined = "".join(texts)
+    if not joined.isascii() or not set(map(len, texts)).issubset(lengths):
+        return False
+    return not joined.encode().translate(None, characters)
 
 
 def is_label(text: str, least: int, most: int) -> bool:

@@ -10,7 +10,7 @@ from itertools import compress
 from operator import attrgetter
 from typing import Final, cast
 
-from nameplate.domain.imports import is_imported_nickname, is_secret, is_sn
+from nameplate.domain.imports import all_secrets, all_sns, is_imported_nickname, is_secret, is_sn
 from nameplate.domain.names import all_device_names, is_device_name, is_nickname
 from nameplate.files.columns import DEVICE_NAME, DEVICE_SECRET, NICKNAME, SN
 from nameplate.files.damage import WHOLE_FLOAT, explain
@@ -48,10 +48,8 @@ _NICKNAME: Final = "{} to 64 letters, digits, _ and Chinese or Japanese characte
 RULES: Final = {
     DEVICE_NAME: Rule(is_device_name, all_device_names, "4 to 32 letters, digits and - _ @ . : are allowed."),
     NICKNAME: Rule(is_nickname, _pattern(_NARROW + "{4,32}"), _NICKNAME.format(4)),
-    DEVICE_SECRET: Rule(
-        is_secret, _pattern(r"[A-Za-z0-9\-_@.:]{1,32}"), "1 to 32 letters, digits and - _ @ . : are allowed."
-    ),
-    SN: Rule(is_sn, _pattern("[A-Za-z0-9_]{1,64}"), "1 to 64 letters, digits and _ are allowed."),
+    DEVICE_SECRET: Rule(is_secret, all_secrets, "1 to 32 letters, digits and - _ @ . : are allowed."),
+    SN: Rule(is_sn, all_sns, "1 to 64 letters, digits and _ are allowed."),
 }
 _IMPORTED_NICKNAME: Final = Rule(is_imported_nickname, _pattern(_NARROW + "{1,32}"), _NICKNAME.format(1))
 

@@ -27,7 +27,10 @@ class Veil:
 
     def cover(self, lines: "array[int]", secrets: Sequence[str | None]) -> bytes:
         """Return the secrets of these lines, 32 bytes each. A line may be covered once."""
-        plain = "".join([(secret or "").ljust(WIDTH, _PADDING) for secret in secrets])
+        plain = "".join([secret or "" for secret in secrets])
+        # None is longer: if all have the length of the longest, there is nothing to pad.
+        if len(plain) != WIDTH * len(secrets):
+            plain = "".join([(secret or "").ljust(WIDTH, _PADDING) for secret in secrets])
         return self._apply(lines, plain.encode("ascii"))
 
     def uncover(self, lines: "array[int]", covered: bytes) -> list[str | None]:

@@ -147,6 +147,7 @@ class _Reader(io.RawIOBase):
         self._cipher = cipher
         self._index = index
         self._place = 0
+        self._held = -1, b""
 
     def readable(self) -> bool:
         return True
@@ -166,14 +167,22 @@ class _Reader(io.RawIOBase):
         if self._place >= self._index.size:
             return 0
         record = bisect_right(self._index.places, self._place) - 1
-        begin = self._index.places[record]
-        plain = _read(self._raw, self._cipher, self._index.offsets[record], begin)
-        if plain is None:
-            raise DamagedVaultError
-        part = plain[self._place - begin :][: len(buffer)]
+        begin = self._place - self._index.places[record]
+        part = memoryview(self._plain(record))[begin : begin + len(buffer)]
         buffer[: len(part)] = part
         self._place += len(part)
         return len(part)
+
+    def _plain(self, record: int) -> bytes:
+        """Return what is in a record: it is asked for piece by piece."""
+        held, plain = self._held
+        if held != record:
+            read = _read(self._raw, self._cipher, self._index.offsets[record], self._index.places[record])
+            if read is None:
+                raise DamagedVaultError
+            plain = read
+            self._held = record, plain
+        return plain
 
     def close(self) -> None:
         self._raw.close()

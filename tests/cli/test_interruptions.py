@@ -72,6 +72,26 @@ def test_a_killed_import_goes_on_where_it_was(far: Cli, link: WeakLink, large: P
     assert len(far.json("status", "--product", product_key)) == 1
 
 
+def test_killed_corrections_go_on_where_they_were(far: Cli, link: WeakLink, large: Path, product_key: str) -> None:
+    large.write_text(large.read_text().replace("pump-", "pump "))
+    said = far.run("import", large, "--product", product_key, "--yes", "--policy", "skip-invalid").stdout
+    batch = said.split()[1].rstrip(",")
+    assert far.run("failed", batch, "-o", "failed.csv").returncode == 0
+    failed = far.home / "failed.csv"
+    failed.write_text(failed.read_text(encoding="utf-8-sig").replace("pump ", "pump-"))
+    size = failed.stat().st_size
+    assert 2 * PIECE < size < 3 * PIECE
+    link.stall_at, link.passed = PIECE + PIECE // 2, 0
+    link.reached.clear()
+    with far.start("retry", batch, failed, "--yes") as first:
+        assert link.reached.wait(60)
+        first.kill()
+    link.stall_at, link.passed = None, 0
+    ended = far.run("retry", batch, failed, "--yes")
+    assert (ended.returncode, created(ended.stdout)) == (0, ROWS), ended.stderr
+    assert link.passed < size - PIECE + AROUND
+
+
 def test_ctrl_c_says_how_to_go_on(far: Cli, link: WeakLink, large: Path, product_key: str) -> None:
     arguments = ("import", large, "--product", product_key, "--yes")
     link.stall_at = PIECE + PIECE // 2

@@ -111,6 +111,38 @@ def test_failed_rows_are_corrected_and_sent_again(rest: RestClient, path: str) -
     assert (done["state"], done["created"], done["failed"]) == ("CREATE_SUCCESS", 6, 0)
 
 
+def test_corrections_are_sent_piece_by_piece(rest: RestClient, path: str) -> None:
+    rest.ok("POST", f"{path}/apply", json={"policy": "skip-invalid"})
+    ended(rest, path)
+    place = f"{path}/corrections"
+    rest.refused(409, "nameplate.upload.NotAnnounced", "PATCH", place, content=b"x", headers=at(0))
+    right = b"Line,DeviceName\n3,pump-0002\n5,pump-0005\n6,pump-0006\n"
+    body = {"name": "right.csv", "size": len(right), "apply": {"policy": "skip-invalid"}}
+    for _ in range(2):
+        # Announced a second time with the same key, what has arrived is still there.
+        assert rest.ok("POST", place, json=body, headers={"idempotency-key": path})["state"] == "CREATE_FAILED"
+        received = int(rest.send("HEAD", place).headers["upload-offset"])
+        sent = rest.send("PATCH", place, content=right[received : received + 30], headers=at(received))
+        assert (sent.status_code, sent.headers["upload-length"]) == (204, str(len(right)))
+    assert sent.headers["upload-complete"] == "?1"
+    done = ended(rest, path)
+    assert (done["state"], done["created"], done["failed"]) == ("CREATE_SUCCESS", 6, 0)
+    rest.refused(409, "nameplate.upload.IsComplete", "PATCH", place, content=b"x", headers=at(len(right)))
+
+
+def test_corrections_that_are_announced_anew_begin_anew(rest: RestClient, path: str) -> None:
+    place = f"{path}/corrections"
+    for name in ("one.csv", "two.csv"):
+        rest.ok("POST", place, json={"name": name}, headers={"idempotency-key": path + name})
+        assert rest.send("HEAD", place).headers["upload-offset"] == "0"
+        assert rest.send("PATCH", place, content=b"Line,", headers=at(0)).status_code == 204
+    rest.refused(409, "nameplate.upload.OffsetDiffers", "PATCH", place, content=b"x", headers=at(0))
+
+
+def at(offset: int) -> dict[str, str]:
+    return {"content-type": "application/offset+octet-stream", "upload-offset": str(offset)}
+
+
 def test_rows_whose_names_have_become_free_are_tried_again(rest: RestClient, root: Client, product: str) -> None:
     root.call("RegisterDevice", ProductKey=product, DeviceName="pump-1", Nickname="mine1")
     body = {"product_key": product, "name": "devices.csv", "apply": {"policy": "skip-invalid"}}
@@ -164,11 +196,17 @@ def test_batches_are_paged_newest_first(stranger: RestClient) -> None:
         ("POST", "/cancel"),
         ("POST", "/retry"),
         ("PUT", "/corrections"),
+        ("POST", "/corrections"),
     ],
 )
 def test_another_accounts_batch_is_not_there(rest: RestClient, stranger: RestClient, method: str, action: str) -> None:
     path = announce(rest, 10)
-    more: dict[str, Any] = {"json": {"policy": "skip-invalid"}} if action in ("/apply", "/retry") else {}
+    bodies = {
+        "POST /apply": {"policy": "skip-invalid"},
+        "POST /retry": {"policy": "skip-invalid"},
+        "POST /corrections": {"name": "a.csv"},
+    }
+    more: dict[str, Any] = {"json": bodies.get(f"{method} {action}")}
     answers = []
     for there in (path, "/v1/batches/999999999999"):
         found = stranger.refused(404, "iot.device.DeviceApplyIsNotFound", method, f"{there}{action}", **more)

@@ -77,7 +77,12 @@ class Walk:
         self.call("GET /v1/products/{product_key}/devices")
         self.call("GET /v1/exports/{export_id}/manifest")
         self.call("GET /v1/manifest-key")
-        self.call("PUT /v1/batches/{batch_id}/corrections", content=b"Line,DeviceName\n22,pump-x\n")
+        corrections = b"Line,DeviceName\n22,pump-x\n"
+        self.call("POST /v1/batches/{batch_id}/corrections", json={"size": len(corrections)})
+        self.call("HEAD /v1/batches/{batch_id}/corrections")
+        piece = {**PIECE, "upload-offset": "0"}
+        self.call("PATCH /v1/batches/{batch_id}/corrections", content=corrections[:9], headers=piece)
+        self.call("PUT /v1/batches/{batch_id}/corrections", content=corrections)
         self.until("planned")
         self.call("POST /v1/batches/{batch_id}/cancel")
         body = {"product_key": self.places["product_key"], "name": "b.csv", "apply": {"policy": "skip-invalid"}}

@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from nameplate.cli import plans
+from nameplate.cli.corrections import Corrections
 from nameplate.cli.course import Choice, Course
 from nameplate.cli.ending import FAILED
 from nameplate.cli.events import follow
 from nameplate.cli.imports import Detach, PolicyOption, Replaces, Yes
 from nameplate.cli.session import Session, with_session
-from nameplate.cli.uploads import Corrections
 
 BatchId = Annotated[
     int, typer.Argument(help="The batch's id; `nameplate status` lists them.", min=1, show_default=False)
@@ -89,7 +89,10 @@ def retry(  # noqa: PLR0913 (the options of a command)
     yes: Yes = False,
     detach: Detach = False,
 ) -> None:
-    """Check the failed rows of a batch again, corrected or not, and create them under the same batch."""
+    """Check the failed rows of a batch again, corrected or not, and create them under the same batch.
+
+    Stopped half-way, the same command goes on.
+    """
     choice = Choice(policy, replace_secrets, only_plan=plan, is_sure=yes, waits=not detach)
     choice.check(as_json=session.as_json)
     with session.connected() as remote:
@@ -97,7 +100,8 @@ def retry(  # noqa: PLR0913 (the options of a command)
         if file is None:
             course.send("retry", choice.body(course.progress) if yes else None)
         else:
-            course.became(Corrections(remote, course.progress, file).send(choice.body(course.progress) if yes else {}))
+            sent = Corrections(session, remote, batch, file).send(choice.body(course.progress) if yes else None)
+            course.became(sent)
         if not (yes and detach):
             course.rest()
             course.carry_out(choice)

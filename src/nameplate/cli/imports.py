@@ -14,7 +14,6 @@ from nameplate.cli.events import MOVING
 from nameplate.cli.journal import Journal, Note, Stamp, journal_directory
 from nameplate.cli.plans import Progress
 from nameplate.cli.problems import ProblemError
-from nameplate.cli.progress import Pace
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session, with_session
 from nameplate.cli.uploads import Upload
@@ -115,11 +114,7 @@ class Opening:
         """Send what the server does not have of the file yet."""
         if progress["stage"] != "uploading":
             return
-        self._session.go_on = "The same command again goes on from here."
-        upload = Upload(self._remote, progress["batch_id"], self._subject.path, self._stamp)
-        pace = Pace(self._stamp.size)
-        with self._session.showing() as display:
-            upload.send(lambda received: display.show(pace.at(received)))
+        Upload(self._remote, progress["batch_id"], "file", self._subject.path, self._stamp).send(self._session)
 
     def close(self, progress: Progress) -> None:
         """Forget about it, once its batch has ended."""

@@ -18,6 +18,9 @@ from nameplate.rest.routes import Answer, BatchId, Body, IdempotencyKey, Limit, 
 _LONGEST_NAME: Final = 200
 _ENDED: Final = (Stage.ENDED, Stage.CANCELLED)
 
+FileName = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, description="The file's name.")]
+FileSize = Annotated[int | None, Field(ge=1, lt=2**53, description="Its size in bytes, if it is known.")]
+
 
 class GivenLayout(Body):
     """How a file is written, as far as it shall not be found out."""
@@ -32,6 +35,10 @@ class GivenLayout(Body):
         None, max_length=10, description="Which header, or number, of the file is DeviceName, DeviceSecret, …"
     )
 
+    def as_layout(self) -> Layout:
+        """Return it as it is read by."""
+        return Layout.from_json(self.model_dump(exclude_none=True))
+
 
 class Apply(Body):
     """How a batch is applied."""
@@ -41,13 +48,17 @@ class Apply(Body):
         default=False, description="Give devices that exist with other content what the file says."
     )
 
+    def as_application(self) -> Application:
+        """Return it as it is done by."""
+        return Application(self.policy, self.replace_secrets)
+
 
 class NewBatch(Body):
     """A file to import."""
 
     product_key: ProductKey
-    name: str = Field(min_length=1, max_length=_LONGEST_NAME, description="The file's name.")
-    size: int | None = Field(None, ge=1, lt=2**53, description="Its size in bytes, if it is known.")
+    name: FileName
+    size: FileSize = None
     layout: GivenLayout | None = None
     apply: Apply | None = Field(None, description="Apply it with this as soon as the plan allows it.")
 
@@ -62,14 +73,13 @@ class BatchPage(Answer):
 @route("POST", "/v1/batches", role=Role.REGISTRAR, status=201)
 def create_batch(call: RestCall, body: NewBatch, idempotency_key: IdempotencyKey = None) -> Reply[Progress]:
     """Announce a file. Then send it to `/v1/batches/{batch_id}/file`, and follow the batch to its plan."""
-    layout = None if body.layout is None else Layout.from_json(body.layout.model_dump(exclude_none=True))
     made = file_batches.announce(
         call,
         body.product_key,
         body.name,
         size=body.size,
-        layout=layout,
-        application=None if body.apply is None else _application(body.apply),
+        layout=None if body.layout is None else body.layout.as_layout(),
+        application=None if body.apply is None else body.apply.as_application(),
         token=call.token(idempotency_key, body.model_dump()),
     )
     return Reply(made, {"location": f"/v1/batches/{made.batch_id}"})
@@ -102,7 +112,7 @@ def apply_batch(call: RestCall, batch_id: BatchId, body: Apply, idempotency_key:
     `all-or-nothing` creates every row or none; `skip-invalid` every row that can be created; `skip-existing` every row
     that does not exist yet, and takes those that do as they are.
     """
-    application = _application(body)
+    application = body.as_application()
     return _once(
         call, idempotency_key, batch_id, body.model_dump(), lambda: file_batches.apply(call, batch_id, application)
     )
@@ -119,7 +129,7 @@ def retry_batch(
     call: RestCall, batch_id: BatchId, body: Apply | None = None, idempotency_key: IdempotencyKey = None
 ) -> Progress:
     """Check those rows again that were in conflict or taken, without another file; with a body, apply them too."""
-    application = None if body is None else _application(body)
+    application = None if body is None else body.as_application()
     content = body and body.model_dump()
     return _once(call, idempotency_key, batch_id, content, lambda: file_batches.retry(call, batch_id, application))
 
@@ -145,7 +155,3 @@ def _once(
 ) -> Progress:
     call.once(idempotency_key, (batch_id, content), lambda: work().batch_id)
     return file_batches.progress(call, batch_id)
-
-
-def _application(body: Apply) -> Application:
-    return Application(body.policy, body.replace_secrets)

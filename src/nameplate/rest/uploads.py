@@ -16,10 +16,11 @@ from nameplate.domain.access import Role
 from nameplate.domain.file_batch import Application, Policy, UploadState
 from nameplate.file_batches import Progress
 from nameplate.observation import seconds_since_call
+from nameplate.rest.batches import Apply, FileName, FileSize, GivenLayout
 from nameplate.rest.calls import RestCall
 from nameplate.rest.problems import MEDIA_TYPE
 from nameplate.rest.replies import Reply
-from nameplate.rest.routes import BatchId, Chunks, Header, route
+from nameplate.rest.routes import BatchId, Body, Chunks, Header, IdempotencyKey, route
 from nameplate.rest.streams import entered, in_thread
 
 PIECE: Final = "application/offset+octet-stream"
@@ -39,10 +40,19 @@ Complete = Annotated[
 ]
 
 
+class NewCorrections(Body):
+    """A file of corrected rows."""
+
+    name: FileName = "corrections"
+    size: FileSize = None
+    layout: GivenLayout | None = None
+    apply: Apply | None = Field(None, description="Apply the batch with this as soon as its plan allows it.")
+
+
 @route("HEAD", "/v1/batches/{batch_id}/file", role=Role.REGISTRAR)
 def head_file(call: RestCall, batch_id: BatchId) -> Reply[None]:
     """Say how much of a batch's file is here: Upload-Offset, Upload-Length if it is known, Upload-Complete."""
-    return Reply(None, _headers(call, batch_id))
+    return Reply(None, _headers(call, batch_id, corrections=False))
 
 
 @route("PATCH", "/v1/batches/{batch_id}/file", role=Role.REGISTRAR, status=204, body_type=PIECE)
@@ -59,10 +69,8 @@ async def patch_file(
     The file is complete when the size that was announced is reached, or with `Upload-Complete: ?1`. Whatever has
     arrived before a connection breaks is kept; HEAD says how much that is.
     """
-    if content_type.partition(";")[0].strip().lower() not in _PIECES:
-        raise MEDIA_TYPE(where="Content-Type", sent=content_type[:100], wanted=PIECE)
-    await _receive(call, batch_id, upload_offset, chunks, completes=upload_complete == "?1")
-    return Reply(None, await in_thread(call.site.uploads.pool, lambda: _headers(call, batch_id)))
+    _require_piece(content_type)
+    return await _append(call, batch_id, upload_offset, chunks, upload_complete, corrections=False)
 
 
 @route("PUT", "/v1/batches/{batch_id}/file", role=Role.REGISTRAR)
@@ -72,21 +80,74 @@ async def put_file(call: RestCall, batch_id: BatchId, chunks: Chunks) -> Progres
     return await in_thread(call.site.uploads.pool, lambda: file_batches.progress(call, batch_id))
 
 
+@route("POST", "/v1/batches/{batch_id}/corrections", role=Role.REGISTRAR)
+def announce_corrections(
+    call: RestCall, batch_id: BatchId, body: NewCorrections, idempotency_key: IdempotencyKey = None
+) -> Progress:
+    """Announce corrected rows, to be sent piece by piece; what was announced before and has not come is dropped.
+
+    The batch changes when all of them are here.
+    """
+    layout = None if body.layout is None else body.layout.as_layout()
+    application = None if body.apply is None else body.apply.as_application()
+
+    def announce() -> int:
+        return uploads.correct(
+            call, batch_id, body.name, size=body.size, layout=layout, application=application
+        ).batch_id
+
+    call.once(idempotency_key, (batch_id, body.model_dump()), announce)
+    return file_batches.progress(call, batch_id)
+
+
+@route("HEAD", "/v1/batches/{batch_id}/corrections", role=Role.REGISTRAR)
+def head_corrections(call: RestCall, batch_id: BatchId) -> Reply[None]:
+    """Say how much is here of the corrections that were announced last, as for a batch's file."""
+    return Reply(None, _headers(call, batch_id, corrections=True))
+
+
+@route("PATCH", "/v1/batches/{batch_id}/corrections", role=Role.REGISTRAR, status=204, body_type=PIECE)
+async def patch_corrections(
+    call: RestCall,
+    batch_id: BatchId,
+    upload_offset: Offset,
+    chunks: Chunks,
+    content_type: ContentType,
+    upload_complete: Complete = None,
+) -> Reply[None]:
+    """Append a piece to the corrections that were announced last, as to a batch's file."""
+    _require_piece(content_type)
+    return await _append(call, batch_id, upload_offset, chunks, upload_complete, corrections=True)
+
+
 @route("PUT", "/v1/batches/{batch_id}/corrections", role=Role.REGISTRAR)
 async def put_corrections(
     call: RestCall,
     batch_id: BatchId,
     chunks: Chunks,
-    name: Annotated[str, Field(min_length=1, max_length=200, description="The file's name.")] = "corrections",
+    name: FileName = "corrections",
     policy: Annotated[Policy | None, Field(description="Apply it with this as soon as the plan allows it.")] = None,
     replace_secrets: bool = False,  # noqa: FBT001, FBT002 (a parameter of the query)
 ) -> Progress:
-    """Send corrected rows, in the form of the failed rows: each takes the place of the row of its `Line`."""
+    """Send corrected rows as a whole, in the form of the failed rows: each takes the place of the row of its `Line`."""
     application = None if policy is None else Application(policy, replace_secrets)
     pool = call.site.uploads.pool
     await in_thread(pool, lambda: uploads.correct(call, batch_id, name, application=application))
     await _receive(call, batch_id, None, chunks, completes=True, corrections=True)
     return await in_thread(pool, lambda: file_batches.progress(call, batch_id))
+
+
+def _require_piece(content_type: str) -> None:
+    if content_type.partition(";")[0].strip().lower() not in _PIECES:
+        raise MEDIA_TYPE(where="Content-Type", sent=content_type[:100], wanted=PIECE)
+
+
+async def _append(
+    call: RestCall, batch_id: int, offset: int, chunks: Chunks, complete: str | None, *, corrections: bool
+) -> Reply[None]:
+    await _receive(call, batch_id, offset, chunks, completes=complete == "?1", corrections=corrections)
+    headers = await in_thread(call.site.uploads.pool, lambda: _headers(call, batch_id, corrections=corrections))
+    return Reply(None, headers)
 
 
 async def _receive(
@@ -118,8 +179,8 @@ async def _give_way(seconds: float) -> None:
         await asyncio.sleep(min(_WAY * seconds, _CALM_SECONDS))
 
 
-def _headers(call: RestCall, batch_id: int) -> dict[str, str]:
-    found = uploads.find(call, batch_id)
+def _headers(call: RestCall, batch_id: int, *, corrections: bool) -> dict[str, str]:
+    found = uploads.find(call, batch_id, corrections=corrections)
     received = uploads.count_received(call.registry, found)
     is_complete = found.state is not UploadState.RECEIVING
     headers = {"upload-offset": str(received), "upload-complete": "?1" if is_complete else "?0"}

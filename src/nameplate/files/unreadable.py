@@ -92,6 +92,7 @@ NO_TEXT_COLUMN: Final = Unreadable("The column {header!r} holds {type}, not text
 
 # --- A workbook ------------------------------------------------------------------------------------------------------
 
+OPEN_DOCUMENT: Final = Unreadable("The file is an OpenDocument spreadsheet.", "Save it as .xlsx, or as CSV.")
 NO_WORKBOOK: Final = Unreadable("The file is a ZIP archive and no XLSX workbook.", "Unpack it, or save it as .xlsx.")
 UNSAFE_XML: Final = Unreadable(
     "{part} in the workbook declares a document type or entities, or is not well-formed.", "Save it anew."

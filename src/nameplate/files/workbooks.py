@@ -18,6 +18,7 @@ from nameplate.files.unreadable import (
     EMPTY,
     NO_SUCH_SHEET,
     NO_WORKBOOK,
+    OPEN_DOCUMENT,
     TOO_COMPRESSED,
     UNSAFE_XML,
 )
@@ -28,6 +29,7 @@ _FREE_BYTES: Final = 8 << 20
 _MOST_STRINGS: Final = 256 << 20
 _BROKEN: Final = (BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, IndexError, zlib.error)
 _WORKBOOK: Final = "xl/workbook.xml"
+_OPEN_DOCUMENT: Final = {"mimetype", "content.xml"}
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 _ESCAPE: Final = re.compile("_x(?![dD][89a-fA-F])([0-9A-Fa-f]{4})_")
 _DATE_FORMATS: Final = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
@@ -50,7 +52,7 @@ class Workbook:
             raise DAMAGED(error=error) from None
         parts = {part.filename: part for part in self._archive.infolist()}
         if _WORKBOOK not in parts:
-            raise NO_WORKBOOK()
+            raise OPEN_DOCUMENT() if parts.keys() >= _OPEN_DOCUMENT else NO_WORKBOOK()
         for part in parts.values():
             if part.file_size > min(_MOST_BYTES, _FREE_BYTES + MOST_RATIO * part.compress_size):
                 raise TOO_COMPRESSED(ratio=MOST_RATIO, most="2 GiB")

@@ -5,7 +5,6 @@ threads. A hop to a thread costs more than such a read.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,24 +21,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nameplate.coverage import coverage_page
 from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.downloads import Downloads
-from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE
+from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.gateway import Gateway
-from nameplate.http_body import Bodies, ClientGoneError
+from nameplate.http_answers import respond
+from nameplate.http_body import Bodies
 from nameplate.http_hooks import HookApp
-from nameplate.http_messages import read_head, send_response
+from nameplate.http_messages import read_head
 from nameplate.http_protocol import IS_WHOLE
 from nameplate.metrics import CONTENT_TYPE
 from nameplate.probes import Probes
 from nameplate.reference import errors_page
 from nameplate.refusal import RefusedError
 from nameplate.rest.application import PREFIX, Rest
+from nameplate.room import Room
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
 _THREADS: Final = 8
 _MOST_WAITING: Final = 128
-
-_log = logging.getLogger(__name__)
 
 
 class OpenApi:
@@ -49,24 +48,14 @@ class OpenApi:
         self._gateway = gateway
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
         self._bodies = Bodies()
-        self._waiting = 0
+        self._room = Room(_MOST_WAITING, SERVICE_UNAVAILABLE)
         self._committing: asyncio.Future[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         head = read_head(scope)
-        try:
-            response = await self._answer(head, receive, is_whole=IS_WHOLE in scope)
-        except RefusedError as refused:
-            # The rest of the body is not read, so the connection cannot be used again.
-            response = self._gateway.refuse(head, refused)
-            response.headers["connection"] = "close"
-        except ClientGoneError:
-            return
-        except Exception:  # noqa: BLE001 (the edge: no call may end without an answer)
-            _log.exception("A call could not be answered.")
-            response = self._gateway.refuse(head, INTERNAL_ERROR())
-        await send_response(response, send)
+        answer = self._answer(head, receive, is_whole=IS_WHOLE in scope)
+        await respond(answer, partial(self._gateway.refuse, head), send)
 
     def close(self) -> None:
         """Let the calls that run be finished."""
@@ -102,13 +91,8 @@ class OpenApi:
             committing.set_result(None)
 
     async def _in_thread(self, make: Callable[[], Response]) -> Response:
-        if self._waiting >= _MOST_WAITING:
-            raise SERVICE_UNAVAILABLE()
-        self._waiting += 1
-        try:
+        with self._room:
             return await asyncio.get_running_loop().run_in_executor(self._pool, make)
-        finally:
-            self._waiting -= 1
 
 
 def make_app(openapi: OpenApi, rest: Rest, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:

@@ -5,28 +5,27 @@ of devices costs a query for a hundred of them. What writes has a thread of its 
 """
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from nameplate.brokers.bodies import MAX_BYTES
 from nameplate.brokers.hooks import PREFIXES, HookCall, Hooks
-from nameplate.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE
+from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.gathering import Gathering
+from nameplate.http_answers import respond
 from nameplate.http_body import Bodies, ClientGoneError
-from nameplate.http_messages import read_head, send_response
+from nameplate.http_messages import read_head
 from nameplate.http_protocol import IS_WHOLE
-from nameplate.refusal import RefusedError
+from nameplate.room import Room
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
 _THREADS: Final = 8
 # As many devices as a broker's restart brings back at once; each holds a small body only.
 _MOST_WAITING: Final = 50_000
-
-_log = logging.getLogger(__name__)
 
 
 class HookApp:
@@ -37,7 +36,7 @@ class HookApp:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="hook")
         self._reads = Gathering(self._pool, hooks.answer_all)
         self._bodies = Bodies(MAX_BYTES)
-        self._waiting = 0
+        self._room = Room(_MOST_WAITING, SERVICE_UNAVAILABLE)
 
     def serves(self, path: str) -> bool:
         """Whether this application answers a path."""
@@ -46,18 +45,7 @@ class HookApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         path, head = scope["path"], read_head(scope)
-        try:
-            response = await self._answer(path, head, scope, receive)
-        except RefusedError as refused:
-            # The rest of the body is not read, so the connection cannot be used again.
-            response = self._hooks.refuse(path, refused)
-            response.headers["connection"] = "close"
-        except ClientGoneError:
-            return
-        except Exception:  # noqa: BLE001 (the edge: no hook may end without an answer)
-            _log.exception("A hook could not be answered.")
-            response = self._hooks.refuse(path, INTERNAL_ERROR())
-        await send_response(response, send)
+        await respond(self._answer(path, head, scope, receive), partial(self._hooks.refuse, path), send)
 
     def close(self) -> None:
         """Let the hooks that run be finished."""
@@ -86,12 +74,7 @@ class HookApp:
         return await self._in_thread(call)
 
     async def _in_thread(self, call: HookCall) -> Response:
-        if self._waiting >= _MOST_WAITING:
-            raise SERVICE_UNAVAILABLE()
-        self._waiting += 1
-        try:
+        with self._room:
             if self._hooks.is_read(call.path):
                 return await self._reads.ask(call)
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._hooks.answer, call)
-        finally:
-            self._waiting -= 1

@@ -38,6 +38,7 @@ from nameplate.rest.problems import (
 from nameplate.rest.replies import Download, Feed, Reply, render
 from nameplate.rest.routes import Route, find
 from nameplate.rest.streams import Client, Gone, in_thread, send_download
+from nameplate.room import Room
 from nameplate.store.access_keys import AccessKey
 from nameplate.store.database import ConflictError, retried
 
@@ -67,8 +68,8 @@ class Rest:
         # Apart from the signed API's, so that neither keeps the other waiting.
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rest")
         self._streaming = ThreadPoolExecutor(_THREADS, thread_name_prefix="stream")
-        self._waiting = 0
-        self._streams = 0
+        self._room = Room(_MOST_WAITING, lambda: TOO_BUSY().with_headers(retry_after="1"))
+        self._streams = Room(_MOST_STREAMS, TOO_BUSY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -126,15 +127,10 @@ class Rest:
             reply = answer if isinstance(answer, Reply) else Reply(answer)
             await one.reply(route, reply)
             return
-        if self._streams >= _MOST_STREAMS:
-            raise TOO_BUSY()
-        self._streams += 1
-        try:
+        with self._streams:
             client = Client(one.receive, one.send)
             async with client.watched():
                 await self._stream(one, client, answer)
-        finally:
-            self._streams -= 1
         one.tell(_OK, 200)
 
     async def _stream(self, one: "_Exchange", client: Client, answer: Download | Feed) -> None:
@@ -144,13 +140,8 @@ class Rest:
             await self._site.watchers.send(client, answer, self._streaming, one.own_headers)
 
     async def _in_thread(self, make: Callable[[], _Made]) -> _Made:
-        if self._waiting >= _MOST_WAITING:
-            raise TOO_BUSY().with_headers(retry_after="1")
-        self._waiting += 1
-        try:
+        with self._room:
             return await in_thread(self._pool, make)
-        finally:
-            self._waiting -= 1
 
 
 class _Exchange:

@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 
 from nameplate.cli.events import read_events
+from nameplate.cli.measures import Measure, Pace, measure
 from nameplate.cli.plain import duration, plain, size
 from nameplate.cli.plans import failed_rows, next_steps, summary
 from nameplate.cli.problems import read_problem
-from nameplate.cli.progress import Lines, Measure, Pace, measure
+from nameplate.cli.progress import Lines
 
 BATCH: dict[str, Any] = {
     "batch_id": 42,

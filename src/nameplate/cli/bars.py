@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from nameplate.cli.measures import Measure
 from nameplate.cli.plain import plain
-from nameplate.cli.progress import Measure
 
 
 class Bars:

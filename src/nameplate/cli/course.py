@@ -9,9 +9,9 @@ import typer
 from nameplate.cli import plans
 from nameplate.cli.ending import FAILED, misuse
 from nameplate.cli.events import MOVING, follow
+from nameplate.cli.measures import measure
 from nameplate.cli.plans import Progress
 from nameplate.cli.problems import ProblemError
-from nameplate.cli.progress import measure
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session
 from nameplate.domain.file_batch import Policy

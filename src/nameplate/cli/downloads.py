@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, Final
 
 import httpx
 
-from nameplate.cli.progress import Display, Measure
+from nameplate.cli.measures import Measure
+from nameplate.cli.progress import Display
 from nameplate.cli.remote import Remote
 
 STDOUT: Final = Path("-")

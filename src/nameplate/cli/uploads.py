@@ -6,8 +6,8 @@ from typing import Final
 
 from nameplate.cli.ending import stop
 from nameplate.cli.journal import Stamp
+from nameplate.cli.measures import Pace
 from nameplate.cli.problems import ProblemError
-from nameplate.cli.progress import Pace
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session
 

@@ -1,16 +1,13 @@
 """Corrected rows of a batch on their way to a server: stopped half-way, the same command goes on."""
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from nameplate.cli.ending import stop
-from nameplate.cli.journal import Journal, Note, Stamp, journal_directory
+from nameplate.cli.journal import Note
 from nameplate.cli.plans import Progress
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session
-from nameplate.cli.uploads import Upload
+from nameplate.cli.uploads import Upload, stamp_of
 
 
 class Corrections:
@@ -21,12 +18,8 @@ class Corrections:
         self._remote = remote
         self._batch_id = batch_id
         self._path = path.resolve()
-        self._stamp = Stamp.of(path)
-        if not self._stamp.size:
-            stop(f"{path} is empty.")
-        profile = session.profile
-        parts = (profile.server, profile.access_key_id or "", "corrections", str(batch_id), str(self._path))
-        self._journal = Journal(journal_directory(os.environ), parts)
+        self._stamp = stamp_of(self._path)
+        self._journal = session.journal("corrections", str(batch_id), str(self._path))
 
     def send(self, apply: Mapping[str, object] | None) -> Progress:
         """Send what is not there yet, and return how far the batch is then. Raises CommandError and OSError."""
@@ -44,7 +37,5 @@ class Corrections:
         note = self._journal.read()
         if note is None or not note.is_of(self._stamp):
             note = Note.new(self._stamp)
-            # Without it they can be sent, but not gone on with.
-            with suppress(OSError):
-                self._journal.write(note)
+            self._journal.keep(note, self._session.tell)
         return note

@@ -1,6 +1,5 @@
 """`nameplate import`: a file becomes a batch, its plan is shown, and its devices are created."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,12 @@ import typer
 from nameplate.cli.course import Choice, Course
 from nameplate.cli.ending import misuse, stop
 from nameplate.cli.events import MOVING
-from nameplate.cli.journal import Journal, Note, Stamp, journal_directory
+from nameplate.cli.journal import Note
 from nameplate.cli.plans import Progress
 from nameplate.cli.problems import ProblemError
 from nameplate.cli.remote import Remote
 from nameplate.cli.session import Session, with_session
-from nameplate.cli.uploads import Upload
+from nameplate.cli.uploads import Upload, stamp_of
 from nameplate.domain.file_batch import Policy
 from nameplate.files.layout import Format
 
@@ -85,13 +84,11 @@ class Opening:
     """The first part of an import: the batch that it is, new or begun before, and the file on its way."""
 
     def __init__(self, session: Session, remote: Remote, subject: Subject, *, is_new: bool) -> None:
-        profile, path = session.profile, subject.path
-        parts = (profile.server, profile.access_key_id or "", subject.product, str(path), repr(subject.layout))
-        self._journal = Journal(journal_directory(os.environ), parts)
+        self._journal = session.journal(subject.product, str(subject.path), repr(subject.layout))
         self._session = session
         self._remote = remote
         self._subject = subject
-        self._stamp = _stamp(path)
+        self._stamp = stamp_of(subject.path)
         self._is_new = is_new
 
     def batch(self, apply: dict[str, Any] | None) -> dict[str, Any]:
@@ -128,23 +125,14 @@ class Opening:
         return note
 
     def _announce(self, note: Note, apply: dict[str, Any] | None) -> dict[str, Any]:
-        is_kept = self._keep(note)
+        is_kept = self._journal.keep(note, self._session.tell)
         body = {"product_key": self._subject.product, "name": self._subject.path.name, "size": self._stamp.size}
         body |= {"layout": self._subject.layout} if self._subject.layout else {}
         body |= {"apply": apply} if apply else {}
         made: dict[str, Any] = self._remote.post("/v1/batches", body, note.key_for(body))
         if is_kept:
-            self._keep(replace(note, batch_id=made["batch_id"]))
+            self._journal.keep(replace(note, batch_id=made["batch_id"]), self._session.tell)
         return made
-
-    def _keep(self, note: Note) -> bool:
-        """Write the note down; without it an import works, but cannot be gone on with."""
-        try:
-            self._journal.write(note)
-        except OSError as error:
-            self._session.tell(f"{error.filename}: {error.strerror}. If it is stopped, this import cannot be resumed.")
-            return False
-        return True
 
     def _find(self, batch_id: int) -> dict[str, Any] | None:
         """Return a batch that is still to go on, else None."""
@@ -175,12 +163,3 @@ def _columns(given: Sequence[str]) -> dict[str, Any]:
         if not (name and equals and header):
             misuse(f"--column {name}{equals}{header} is not like DeviceName=Serial.")
     return {"columns": {name: header for name, _, header in pairs}} if pairs else {}
-
-
-def _stamp(path: Path) -> Stamp:
-    stamp = Stamp.of(path)
-    if not path.is_file():
-        misuse(f"{path} is not a file. What comes from a pipe cannot be resumed: write it to one.")
-    if not stamp.size:
-        stop(f"{path} is empty.")
-    return stamp

@@ -7,7 +7,7 @@ killed, the next one finds the same batch.
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -71,6 +71,15 @@ class Journal:
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(asdict(note)))
         draft.replace(self._path)
+
+    def keep(self, note: Note, tell: Callable[[str], object]) -> bool:
+        """Write a note down, or tell that it cannot be; without it a file is sent, but cannot be gone on with."""
+        try:
+            self.write(note)
+        except OSError as error:
+            tell(f"{error.filename}: {error.strerror}. If it is stopped, this import cannot be resumed.")
+            return False
+        return True
 
     def forget(self) -> None:
         """Drop the note: the batch has ended."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from nameplate.cli.ending import FAILED, CommandError, fail
+from nameplate.cli.journal import Journal, journal_directory
 from nameplate.cli.patience import Patience
 from nameplate.cli.plain import plain
 from nameplate.cli.problems import ProblemError
@@ -60,6 +61,11 @@ class Session:
     def profile(self) -> Profile:
         """Return the server and access key to use. Raises CommandError."""
         return choose(self.server, self.profile_name, os.environ)
+
+    def journal(self, *subject: str) -> Journal:
+        """Return the journal about something that is being sent to this server with this access key."""
+        profile = self.profile
+        return Journal(journal_directory(os.environ), (profile.server, profile.access_key_id or "", *subject))
 
     @contextmanager
     def connected(self) -> Iterator[Remote]:

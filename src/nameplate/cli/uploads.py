@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from nameplate.cli.ending import stop
+from nameplate.cli.ending import misuse, stop
 from nameplate.cli.journal import Stamp
 from nameplate.cli.measures import Pace
 from nameplate.cli.problems import ProblemError
@@ -16,6 +16,16 @@ PIECE: Final = 8 * 1024 * 1024
 
 _TYPE: Final = "application/offset+octet-stream"
 _DISPLACED: Final = "UploadDisplaced"
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return the stamp of a file that can be sent piece by piece. Raises CommandError and OSError."""
+    stamp = Stamp.of(path)
+    if not path.is_file():
+        misuse(f"{path} is not a file. What comes from a pipe cannot be resumed: write it to one.")
+    if not stamp.size:
+        stop(f"{path} is empty.")
+    return stamp
 
 
 class Upload:

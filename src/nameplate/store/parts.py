@@ -44,9 +44,8 @@ _READ: Final = (
 )
 _EXTEND: Final = part.update().where(_IS_HELD).values(leased_until=bindparam("until"))
 _FINISH: Final = part.update().where(_IS_HELD).values(is_done=1, owner=None, leased_until=0)
-_FORGET_NAMES: Final = part_names.delete().where(
-    part_names.c.batch_id == bindparam("of_batch"), part_names.c.first == bindparam("at")
-)
+_ARE_ITS_NAMES: Final = and_(part_names.c.batch_id == bindparam("of_batch"), part_names.c.first == bindparam("at"))
+_FORGET_NAMES: Final = part_names.delete().where(_ARE_ITS_NAMES)
 _COUNT: Final = (
     batch.update()
     .where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("running"))
@@ -119,8 +118,7 @@ class Parts:
         self._account = database.prepare(_next(part.c.account_id, _IS_WAITING))
         of_account = and_(_IS_WAITING, part.c.account_id == bindparam("account_id"))
         self._product = database.prepare(_next(part.c.product_id, of_account))
-        of_this = and_(part_names.c.batch_id == bindparam("of_batch"), part_names.c.first == bindparam("at"))
-        self._sealed = database.prepare(select(part_names.c.sealed).where(of_this))
+        self._sealed = database.prepare(select(part_names.c.sealed).where(_ARE_ITS_NAMES))
         backlog = select(func.count(), func.min(part.c.waiting_since)).where(_IS_WAITING)
         self._backlog = database.prepare(backlog)
 

@@ -137,10 +137,13 @@ class Model:
         if fixes is not None:
             fixed = {line.number: line for line in batch.add(list(fixes.values()), list(fixes))}
             batch.lines = [fixed.get(line.number, line) for line in batch.lines]
-        for line in batch.lines:
-            if line.status in again and (fixes is None or batch.is_undone):
-                line.status = "waiting"
-                batch.checked.add(line.part)
+        if fixes is None or batch.is_undone:
+            opened = {line.part for line in batch.lines if line.status in again}
+            for line in batch.lines:
+                # Whole parts are checked: what is still to be created beside a failed row is looked at anew too.
+                if line.status in again or (line.status == "create" and line.part in opened):
+                    line.status = "waiting"
+            batch.checked |= opened
         batch.state, batch.step, batch.application, batch.is_undone = "CHECK", "check", None, False
         self._check_if_idle(batch)
         return None

@@ -128,7 +128,10 @@ def cancel_batch(call: RestCall, batch_id: BatchId, idempotency_key: Idempotency
 def retry_batch(
     call: RestCall, batch_id: BatchId, body: Apply | None = None, idempotency_key: IdempotencyKey = None
 ) -> Progress:
-    """Check those rows again that were in conflict or taken, without another file; with a body, apply them too."""
+    """Check rows that were in conflict or taken again, without another file; with a body, apply them too.
+
+    What is still to be created in the same part is looked at anew as well.
+    """
     application = None if body is None else body.as_application()
     content = body and body.model_dump()
     return _once(call, idempotency_key, batch_id, content, lambda: file_batches.retry(call, batch_id, application))

@@ -150,8 +150,8 @@ def reopen(
 ) -> int:
     """Put a batch with failed rows back to CHECK, and return how many of its rows wait then.
 
-    Those are what was undone and, unless it is opened for rows that will be read, whatever has a name that others
-    have. Raises BATCH_IS_BUSY and BATCH_HAS_ENDED.
+    Those are what was undone and, unless it is opened for rows that will be read, the parts with rows whose names
+    others have. Raises BATCH_IS_BUSY and BATCH_HAS_ENDED.
     """
     row = _lock(connection, batch_id)
     _refuse_running(row)

@@ -43,6 +43,9 @@ from nameplate.store.store import Store
 from nameplate.worker import Worker, Workers
 
 _SHUTDOWN_SECONDS: Final = 30
+# Clients and proxies keep idle connections for 5 to 60 seconds: whoever closes first must not be the server, whose
+# goodbye may cross the next request.
+_KEEP_ALIVE_SECONDS: Final = 75
 # The default of 5 ms lets one thread that parses a large call keep the event loop waiting for as long.
 _SWITCH_SECONDS: Final = 0.001
 # What a start has made stays, and calls make next to no cycles. To look for them after every 700 objects, the default,
@@ -212,6 +215,7 @@ def _run(app: ASGIApp, gateway: Gateway, listener: socket.socket, moments: _Mome
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     # uvicorn raises the signal that stopped it once more when it has finished; then it must do nothing.
     for number in (signal.SIGTERM, signal.SIGINT):

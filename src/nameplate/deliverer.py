@@ -67,7 +67,7 @@ class Deliverer:
             except Exception as error:  # noqa: BLE001 (what fails now may work later)
                 _complain(error)
                 pause = _RETRY_SECONDS
-            await asyncio.sleep(pause)
+            await asyncio.to_thread(self._stopped.wait, pause)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         if self._endpoints is not None:
             await self._endpoints.close()

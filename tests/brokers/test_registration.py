@@ -6,6 +6,13 @@ from uuid import uuid4
 
 import pytest
 
+from nameplate.brokers.check import Reason
+from nameplate.brokers.registration import Claim, Registration
+from nameplate.call import Registry
+from nameplate.domain.device_auth import Identity, sign
+from nameplate.store.applicants import MOST_GENERATIONS
+from nameplate.store.schema import device as devices
+from tests.support.account import Account
 from tests.support.devices import FieldDevice, Hooks, becomes, register
 from tests.support.server import Server
 from tests.support.signer import Client
@@ -79,6 +86,31 @@ def test_once_active_it_is_refused_until_the_device_is_reset(
     assert hooks.admits(device)
     root.call("ResetThing", ProductKey=device.product_key, DeviceName=device.name)
     assert fetch(hooks, device, product_secret)["code"] == 200
+
+
+def test_whoever_asks_right_after_the_first_connection_is_refused(
+    root: Client, hooks: Hooks, device: FieldDevice, product_secret: str
+) -> None:
+    for _ in range(10):
+        assert hooks.admits(device)
+        assert fetch(hooks, device, product_secret)["code"] == 401
+        assert hooks.admits(device)
+        device = register(root, device.product_key, f"light-{uuid4().hex[:8]}")
+
+
+def test_a_device_that_has_had_all_its_secrets_is_told_so(registry: Registry) -> None:
+    account = Account(registry)
+    made = account.call("RegisterDevice", product_key=account.product(), device_name="light1")["Data"]
+    identity = Identity(made["ProductKey"], "light1")
+    with registry.store.database.transaction() as connection:
+        connection.execute(devices.update().values(generation=MOST_GENERATIONS))
+    registration = Registration(registry, lambda _: False)
+    product = registry.store.products.find(identity.product_key)
+    assert product is not None
+    registry.store.device_access.set_registration(product.id, allowed=True)
+    claim = Claim(identity, RANDOM, "hmacsha1", "")
+    signature = sign(claim.method, product.open_secret(registry.master), claim.content)
+    assert registration.issue(claim._replace(signature=signature)).reason is Reason.EXHAUSTED
 
 
 def test_it_is_refused_unless_the_product_allows_it(server: Server, root: Client, hooks: Hooks) -> None:

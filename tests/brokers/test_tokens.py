@@ -10,9 +10,10 @@ from nameplate.brokers.gate import Gate
 from nameplate.brokers.presence import Presence
 from nameplate.brokers.tokens import TOKEN_SECONDS, Tokens
 from nameplate.call import Registry
+from nameplate.store.device_tokens import MOST_TOKENS
 from nameplate.wire.request import Request
 from tests.support.account import Account
-from tests.support.devices import FieldDevice, Hooks
+from tests.support.devices import FieldDevice, Hooks, status
 from tests.support.signer import Client
 
 
@@ -85,6 +86,21 @@ def test_a_token_says_whose_it_is_and_where_it_may_publish(hooks: Hooks, device:
     assert owner(hooks, first, "/a1BwAGVabcd/other/user/update")["code"] == 20000
     assert owner(hooks, "0" * 32, own)["code"] == 20003
     assert owner(hooks, "", own)["code"] == 20002
+
+
+def test_a_device_is_active_from_its_first_token_on(root: Client, hooks: Hooks, device: FieldDevice) -> None:
+    token_of(hooks, device)
+    assert status(root, device) == "OFFLINE"
+    detail = root.call("QueryDeviceDetail", ProductKey=device.product_key, DeviceName=device.name)["Data"]
+    assert detail["UtcActive"]
+    token_of(hooks, device)
+    assert root.call("QueryDeviceDetail", ProductKey=device.product_key, DeviceName=device.name)["Data"] == detail
+
+
+def test_of_many_tokens_the_last_are_good(hooks: Hooks, device: FieldDevice) -> None:
+    own = f"/{device.product_key}/{device.name}/user/update"
+    tokens = [token_of(hooks, device) for _ in range(MOST_TOKENS + 4)]
+    assert [owner(hooks, token, own)["code"] for token in tokens] == [20003] * 4 + [0] * MOST_TOKENS
 
 
 def test_a_token_ends_with_its_device(root: Client, hooks: Hooks, device: FieldDevice) -> None:

@@ -54,6 +54,9 @@ class Reason(StrEnum):
     NOT_REGISTRABLE = "not-registrable"
     """The product's devices may not fetch their secrets, or this one has connected before."""
 
+    EXHAUSTED = "exhausted"
+    """The device has fetched as many secrets as one can have."""
+
     FOREIGN_TOPIC = "foreign-topic"
     """The topic is neither the device's own nor one that its product allows."""
 

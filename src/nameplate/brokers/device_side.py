@@ -33,6 +33,9 @@ _REGISTER: Final = {
     Reason.NOT_REGISTRABLE: Code(
         401, "request auth error: the product does not allow it, or the device has connected before; reset it"
     ),
+    Reason.EXHAUSTED: Code(
+        401, "request auth error: the device has had all its secrets; delete it and register it anew"
+    ),
 }
 
 

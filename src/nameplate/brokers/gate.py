@@ -25,7 +25,7 @@ class Gate:
         self._registry = registry
         self._presence = presence
         self.check = check or Check(registry)
-        self.registration = Registration(registry)
+        self.registration = Registration(registry, presence.is_coming)
 
     def ahead(self, identities: Iterable[Identity]) -> "Gate":
         """Return a gate that has looked up these devices already, all at once."""

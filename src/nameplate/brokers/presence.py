@@ -6,6 +6,7 @@ Events of the last moment are lost if the process is killed; the device's next o
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from nameplate import logs, metrics
 from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.refusal import RefusedError
-from nameplate.store.connections import Clone, ConnectionTable, Event
+from nameplate.store.connections import Clone, ConnectionTable, Event, Kind
 from nameplate.store.database import ConflictError, retried
 
 _MOST_WAITING: Final = 200_000
@@ -37,6 +38,7 @@ class Presence:
     def __init__(self, table: ConnectionTable) -> None:
         self._table = table
         self._waiting: list[Event] = []
+        self._coming: Counter[int] = Counter()
         self._condition = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
@@ -51,7 +53,13 @@ class Presence:
             if len(self._waiting) >= _MOST_WAITING:
                 raise SERVICE_UNAVAILABLE()
             self._waiting.append(event)
+            self._coming.update(_come([event]))
             self._condition.notify()
+
+    def is_coming(self, device_id: int) -> bool:
+        """Whether a device has come by an event that waits: in the database it may look as if it never had."""
+        with self._condition:
+            return device_id in self._coming
 
     def stop(self) -> None:
         """Write what waits, and stop."""
@@ -89,8 +97,14 @@ class Presence:
             clones = []
         with self._condition:
             del self._waiting[: len(some)]
+            self._coming -= Counter(_come(some))
         _tell(clones)
         return True
+
+
+def _come(events: Sequence[Event]) -> list[int]:
+    """Return the ids of devices that come by these events."""
+    return [event.device.id for event in events if event.kind is not Kind.DISCONNECTED]
 
 
 def _tell(clones: Sequence[Clone]) -> None:

@@ -1,5 +1,6 @@
 """Devices that fetch their secrets: firmware with the product's secret only (the vendor's page 74006)."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from nameplate.brokers.check import Credentials, Reason
@@ -15,7 +16,7 @@ from nameplate.domain.device_auth import (
     read_username,
 )
 from nameplate.domain.product import AuthType
-from nameplate.store.applicants import Applicant
+from nameplate.store.applicants import MOST_GENERATIONS, Applicant
 
 # Of several that ask at once for one device, one changes its generation; the others look again.
 _ATTEMPTS: Final = 5
@@ -47,8 +48,10 @@ class Issued(NamedTuple):
 class Registration:
     """Hands out secrets to devices that were registered before and have never connected."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, is_coming: Callable[[int], bool]) -> None:
+        """`is_coming` says of a device's id whether it has connected so lately that it is still to be written."""
         self._registry = registry
+        self._is_coming = is_coming
 
     def by_connect(self, credentials: Credentials) -> Issued:
         """Issue the secret that a CONNECT with `authType=register` asks for."""
@@ -92,7 +95,7 @@ class Registration:
         applicants = self._registry.store.applicants
         for _ in range(_ATTEMPTS):
             device = applicants.find(identity)
-            if device is None or device.status != Status.UNACTIVE:
+            if device is None or device.status != Status.UNACTIVE or self._is_coming(device.id):
                 return None
             if device.secret is not None or applicants.renew(device):
                 return applicants.find(identity)
@@ -105,4 +108,6 @@ def _standing(device: Applicant | None) -> Reason:
         return Reason.UNKNOWN
     if device.status == Status.DISABLE:
         return Reason.DISABLED
+    if device.secret is None and device.generation == MOST_GENERATIONS:
+        return Reason.EXHAUSTED
     return Reason.ALLOWED if device.status == Status.UNACTIVE else Reason.NOT_REGISTRABLE

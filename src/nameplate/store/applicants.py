@@ -16,7 +16,7 @@ from nameplate.store.products import material_owner
 from nameplate.store.rows import in_slices
 from nameplate.store.schema import device, product
 
-_MOST_GENERATIONS: Final = 32_767
+MOST_GENERATIONS: Final = 32_767
 """What a generation may be at most: the column's largest number."""
 
 
@@ -116,7 +116,7 @@ class Applicants:
         """Give a device that has never connected another secret; False if it has by now, or has another one already."""
         here = (device.c.product_id == chosen.product_id, device.c.name == chosen.name, device.c.id == chosen.id)
         unchanged = (device.c.status == Status.UNACTIVE, device.c.generation == chosen.generation)
-        fits = device.c.generation < _MOST_GENERATIONS
+        fits = device.c.generation < MOST_GENERATIONS
         update = device.update().where(*here, *unchanged, fits).values(generation=device.c.generation + 1)
         with self._database.transaction() as connection:
             return connection.execute(update).rowcount == 1

@@ -11,12 +11,13 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, or_, select
 
 from nameplate.domain.device import Status
 from nameplate.domain.presence import Connection, Connections
 from nameplate.store.applicants import Applicant
 from nameplate.store.database import Database
+from nameplate.store.devices import IS_CONNECTED
 from nameplate.store.rows import in_slices, replace_rows
 from nameplate.store.schema import connection, device
 
@@ -25,20 +26,28 @@ _HERE: Final = (
     device.c.name == bindparam("device_name"),
     device.c.id == bindparam("device"),
 )
-_IS_CONNECTED: Final = exists().where(connection.c.device_id == device.c.id)
+_IS_ONLINE: Final = device.c.status == Status.ONLINE
+# A connection may be told of twice, when it is let in and when it is there.
+_ONCE_MS: Final = 10_000
+_COMES: Final = or_(
+    device.c.status == Status.UNACTIVE,
+    device.c.status == Status.OFFLINE,
+    and_(_IS_ONLINE, device.c.online_at < bindparam("moment") - _ONCE_MS),
+)
 _COME: Final = (
     device.update()
-    .where(*_HERE, or_(device.c.status == Status.UNACTIVE, device.c.status == Status.OFFLINE))
+    # Whose secret was changed meanwhile came with one that is good no more: it may fetch the next.
+    .where(*_HERE, device.c.generation == bindparam("its_generation"), _COMES)
     .values(
         status=Status.ONLINE,
         activated_at=func.coalesce(device.c.activated_at, bindparam("moment")),
         online_at=bindparam("moment"),
-        status_at=bindparam("moment"),
+        status_at=case((_IS_ONLINE, device.c.status_at), else_=bindparam("moment")),
     )
 )
 _GO: Final = (
     device.update()
-    .where(*_HERE, device.c.status == Status.ONLINE, ~_IS_CONNECTED)
+    .where(*_HERE, _IS_ONLINE, ~IS_CONNECTED)
     .values(status=Status.OFFLINE, status_at=bindparam("moment"))
 )
 _LIVE: Final = select(*(connection.c[name] for name in ("device_id", "client_id", "address", "peer", "since"))).where(
@@ -123,7 +132,7 @@ class ConnectionTable:
 
     def forget_all(self, now: int) -> int:
         """Take every device for disconnected, as after a broker's crash, and return how many were connected."""
-        offline = device.update().where(device.c.status == Status.ONLINE)
+        offline = device.update().where(_IS_ONLINE)
         with self._database.transaction() as transaction:
             transaction.execute(connection.delete())
             return transaction.execute(offline.values(status=Status.OFFLINE, status_at=now)).rowcount
@@ -168,7 +177,11 @@ def _write(transaction: Transaction, changes: Sequence[_Change]) -> None:
     if closed:
         transaction.execute(_CLOSED, closed)
     replace_rows(transaction, connection, opened)
-    come = [_named(change.device, change.came_at) for change in changes if change.came_at is not None]
+    come = [
+        _named(change.device, change.came_at) | {"its_generation": change.device.generation}
+        for change in changes
+        if change.came_at is not None
+    ]
     gone = [_named(change.device, change.went_at) for change in changes if change.went_at is not None]
     if come:
         transaction.execute(_COME, come)

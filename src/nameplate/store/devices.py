@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, select
 
 from nameplate.domain.device import Status, first_id
 from nameplate.domain.secrets import MasterKey
@@ -16,9 +16,13 @@ from nameplate.store.counters import Counters
 from nameplate.store.database import Database
 from nameplate.store.rows import insert_new
 from nameplate.store.schema import block, device
+from nameplate.store.schema import connection as live
 from nameplate.store.tallies import check_room, count_in
 
 SECRET_OWNER: Final = "device:{}:secret"  # noqa: S105 (no secret, but what one is sealed for)
+IS_CONNECTED: Final = exists().where(live.c.device_id == device.c.id)
+"""Whether a device has a live connection."""
+
 COLUMNS: Final = (
     "id",
     "product_id",
@@ -179,8 +183,10 @@ class Devices:
         return self._change_status(chosen, now, Status.DISABLE)
 
     def enable(self, chosen: Device, now: int) -> bool:
-        """Let a disabled device connect again, as UNACTIVE or OFFLINE as it was; False if it is gone."""
-        before = case((device.c.activated_at.is_(None), Status.UNACTIVE), else_=Status.OFFLINE)
+        """Let a disabled device connect again, with the status that it would have; False if it is gone."""
+        before = case(
+            (device.c.activated_at.is_(None), Status.UNACTIVE), (IS_CONNECTED, Status.ONLINE), else_=Status.OFFLINE
+        )
         return self._change_status(
             chosen, now, case((device.c.status == Status.DISABLE, before), else_=device.c.status)
         )

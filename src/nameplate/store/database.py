@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, bindparam, select
+from sqlalchemy import BindParameter, Connection, Engine, Executable, bindparam, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from nameplate.errors import PRODUCT_NOT_FOUND
@@ -135,18 +136,31 @@ def missing(connection: Connection, part: NewDevices) -> list[int]:
     return [ordinal for ordinal, number in enumerate(numbers) if number not in created]
 
 
+class Compiled(NamedTuple):
+    """A statement as the driver takes it, and what is bound to it."""
+
+    sql: str
+    binds: Mapping[str, BindParameter[Any]]
+    names: Sequence[str]
+    fixed: Mapping[str, object]
+    """What the statement itself fixes (a LIMIT, a state); it is bound beside what the caller gives."""
+
+
 class PreparedRead(ABC):
     """A SELECT compiled once and run on the driver: a tenth of what it costs through SQLAlchemy."""
 
     def __init__(self, engine: Engine, statement: Executable) -> None:
-        compiled = statement.compile(dialect=engine.dialect)  # type: ignore[attr-defined]  # Executable's stubs
+        self.engine = engine
+        self._statement = statement
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The statement, compiled when it is first needed: all of them would be a quarter of a start."""
+        compiled = self._statement.compile(dialect=self.engine.dialect)  # type: ignore[attr-defined]  # Executable's stubs
         assert isinstance(compiled, SQLCompiler)
         assert not compiled.post_compile_params, "an IN is written out only when it runs; write OR"
-        self._sql = compiled.string
-        self._binds = compiled.binds
-        self._names = list(compiled.positiontup or compiled.params)
-        # What the statement itself fixes (a LIMIT, a state) is bound beside what the caller gives.
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return Compiled(compiled.string, compiled.binds, list(compiled.positiontup or compiled.params), fixed)
 
     @abstractmethod
     def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
@@ -157,8 +171,8 @@ class PreparedRead(ABC):
         """Return the first row, or None."""
 
     def _bind(self, values: Mapping[str, object]) -> list[object]:
-        fixed = self._fixed
-        return [values[name] if name in values else fixed[name] for name in self._names]
+        fixed = self.compiled.fixed
+        return [values[name] if name in values else fixed[name] for name in self.compiled.names]
 
 
 class Database(ABC):
@@ -184,7 +198,7 @@ class Database(ABC):
 
     @abstractmethod
     def prepare(self, statement: Executable) -> PreparedRead:
-        """Compile a SELECT once, to be run often."""
+        """Return a SELECT that is compiled once, to be run often."""
 
     @abstractmethod
     def close(self) -> None:

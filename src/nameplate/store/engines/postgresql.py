@@ -4,6 +4,7 @@ import select
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -68,7 +69,7 @@ class PostgresDatabase(Database):
             yield connection
 
     def prepare(self, statement: Executable) -> "PostgresRead":
-        """Compile a SELECT once."""
+        """Return a SELECT that is compiled once."""
         return PostgresRead(self, statement)
 
     def run(self, query: Callable[[psycopg.Connection[Any]], _Made]) -> _Made:
@@ -153,21 +154,24 @@ class PostgresRead(PreparedRead):
         super().__init__(database.engine, statement)
         self._run = database.run
         columns = statement.selected_columns if isinstance(statement, Select) else ()
-        # What is looked for is written as it is stored.
-        self._texts = {name for name, bound in self._binds.items() if isinstance(bound.type, AnyText)}
         self._escaped = [place for place, column in enumerate(columns) if isinstance(column.type, AnyText)]
         # Bytes come as they are, not in hexadecimal.
         self._is_binary = any(isinstance(column.type, LargeBinary) for column in columns)
 
+    @cached_property
+    def _texts(self) -> set[str]:
+        """What is looked for has to be written as it is stored."""
+        return {name for name, bound in self.compiled.binds.items() if isinstance(bound.type, AnyText)}
+
     def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
         """Return every row."""
-        bound = dict(zip(self._names, self._bind(values), strict=True))
+        sql, bound = self.compiled.sql, dict(zip(self.compiled.names, self._bind(values), strict=True))
         for name in self._texts:
             bound[name] = escape(str(bound[name]))
         if any(isinstance(value, str) and "\0" in value for value in bound.values()):
             # PostgreSQL stores no such text, so nothing is equal to it.
             return []
-        rows = self._run(lambda used: used.execute(self._sql, bound, binary=self._is_binary).fetchall())
+        rows = self._run(lambda used: used.execute(sql, bound, binary=self._is_binary).fetchall())
         return [self._unescape(row) for row in rows] if self._escaped else rows
 
     def row(self, **values: object) -> tuple[Any, ...] | None:

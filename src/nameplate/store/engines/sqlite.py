@@ -55,7 +55,7 @@ class SqliteDatabase(Database):
             raise DATABASE_UNAVAILABLE() from error
 
     def prepare(self, statement: Executable) -> "SqliteRead":
-        """Compile a SELECT once."""
+        """Return a SELECT that is compiled once."""
         return SqliteRead(self, statement)
 
     def reader(self) -> sqlite3.Connection:
@@ -116,9 +116,9 @@ class SqliteRead(PreparedRead):
 
     def rows(self, **values: object) -> Sequence[tuple[Any, ...]]:
         """Return every row."""
-        return self._reader().execute(self._sql, self._bind(values)).fetchall()
+        return self._reader().execute(self.compiled.sql, self._bind(values)).fetchall()
 
     def row(self, **values: object) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
-        row: tuple[Any, ...] | None = self._reader().execute(self._sql, self._bind(values)).fetchone()
+        row: tuple[Any, ...] | None = self._reader().execute(self.compiled.sql, self._bind(values)).fetchone()
         return row

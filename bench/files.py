@@ -17,12 +17,12 @@ from bench.figure import Figure
 from bench.plan import Plan
 from bench.processes import cpu_seconds, memory
 from bench.sites import POSTGRES, SQLITE, Site
-from nameplate import file_batches, uploads
 from nameplate.call import Call
 from nameplate.domain.access import Role
 from nameplate.domain.batch import State
 from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import Application, Policy
+from nameplate.imports import file_batches, uploads
 from nameplate.store.engines import SqliteDatabase
 
 _GROUP: Final = "files"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nameplate.gathering import Gathering
+from nameplate.http.gathering import Gathering
 
 BUSY = 2
 

@@ -21,25 +21,25 @@ from nameplate.brokers.presence import Presence
 from nameplate.brokers.protection import Protection
 from nameplate.call import Limits, Quotas, Registry
 from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
-from nameplate.deliverer import Deliverer
 from nameplate.domain.device import IotIds
 from nameplate.domain.pace import Pace
 from nameplate.domain.rates import Rates
-from nameplate.downloads import Downloads
 from nameplate.errors import REQUEST_TOO_LARGE
 from nameplate.gateway import Gateway
-from nameplate.http import OpenApi, make_app
-from nameplate.http_body import MAX_BYTES
-from nameplate.http_hooks import HookApp
-from nameplate.http_protocol import bounded_protocol
+from nameplate.http.app import OpenApi, make_app
+from nameplate.http.bodies import MAX_BYTES
+from nameplate.http.downloads import Downloads
+from nameplate.http.hooks import HookApp
+from nameplate.http.probes import Probes
+from nameplate.http.protocol import bounded_protocol
+from nameplate.imports.reader import Readers
 from nameplate.leases import Leases
-from nameplate.probes import Probes
-from nameplate.reader import Readers
 from nameplate.rest.site import make_rest
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
 from nameplate.store.database import UnusableDatabaseError
 from nameplate.store.store import Store
+from nameplate.webhooks.deliverer import Deliverer
 from nameplate.worker import Worker, Workers
 
 _SHUTDOWN_SECONDS: Final = 30

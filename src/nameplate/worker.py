@@ -22,7 +22,7 @@ from nameplate.domain.batch import HELD_BACK, TAKEN_NAME, RefusedRow, Step, refu
 from nameplate.domain.device import first_id
 from nameplate.domain.pace import Pace
 from nameplate.domain.product import AuthType
-from nameplate.file_steps import FileSteps
+from nameplate.imports.file_steps import FileSteps
 from nameplate.leases import Leases
 from nameplate.refusal import RefusedError
 from nameplate.store.batches import part_owner

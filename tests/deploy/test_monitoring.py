@@ -11,7 +11,7 @@ import pytest
 
 from nameplate import errors, metrics
 from nameplate.call import Registry
-from nameplate.probes import Probes
+from nameplate.http.probes import Probes
 from nameplate.refusal import Refusal
 from tests.deploy import files
 from tests.deploy.proxy import find

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from sqlalchemy import text
 
 from nameplate.domain.certificates import LINK_SECONDS
-from nameplate.downloads import Downloads
+from nameplate.http.downloads import Downloads
 from nameplate.operations.imports import Credentials
 from tests.support.account import Account
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nameplate import file_batches, uploads
 from nameplate.call import Registry
 from nameplate.domain.batch import State
 from nameplate.domain.file_batch import Outcome, Stage
+from nameplate.imports import file_batches, uploads
 from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from tests.support.file_batches import ALL, EXISTING, VALID, Importer, names, table

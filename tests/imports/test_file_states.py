@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from nameplate import file_batches, uploads
 from nameplate.call import Registry
 from nameplate.domain.file_batch import Application, Policy
+from nameplate.imports import file_batches, uploads
 from nameplate.refusal import RefusedError
 from nameplate.server import open_registry
 from nameplate.settings import Settings

@@ -13,13 +13,13 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import text
 
-from nameplate import file_batches
 from nameplate.call import Call, Registry
 from nameplate.data_dir import database_url
 from nameplate.domain.access import Role
 from nameplate.domain.batch import State
 from nameplate.domain.device import first_id
-from nameplate.file_batches import Progress
+from nameplate.imports import file_batches
+from nameplate.imports.file_batches import Progress
 from nameplate.server import open_registry
 from nameplate.settings import Settings
 from tests.support.cli import Cli

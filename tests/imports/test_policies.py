@@ -2,10 +2,10 @@
 
 import pytest
 
-from nameplate import file_batches
 from nameplate.call import Registry
 from nameplate.domain.batch import State
 from nameplate.domain.file_batch import Application, FindingKind, Outcome, Policy, Stage
+from nameplate.imports import file_batches
 from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from tests.support.file_batches import ALL, EXISTING, REPLACING, VALID, Importer, names, table

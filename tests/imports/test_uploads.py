@@ -6,13 +6,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event
 
-from nameplate import file_batches, uploads
 from nameplate.call import Registry
 from nameplate.domain.batch import ROWS_PER_PART, State, Step
 from nameplate.domain.file_batch import Stage
 from nameplate.domain.secrets import MasterKey, mint_key
+from nameplate.imports import file_batches, uploads
+from nameplate.imports.reader import Readers
 from nameplate.operations.selection import device_secret
-from nameplate.reader import Readers
 from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from nameplate.store.parts import Turns
@@ -186,7 +186,7 @@ def test_a_file_takes_turns_with_others(registry: Registry, settings: Settings) 
 def test_a_reader_that_dies_at_once_again_and_again_is_given_up(
     importer: Importer, registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nameplate.reader._PROGRAM", ("false",))
+    monkeypatch.setattr("nameplate.imports.reader._PROGRAM", ("false",))
     batch = importer.announce()
     importer.send(batch, names("pump-1"))
     assert Readers(registry, settings).work()

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from nameplate import file_batches, reading, uploads
 from nameplate.call import Call, Registry
 from nameplate.domain.access import Role
 from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import Application, Outcome, Policy
 from nameplate.domain.secrets import MasterKey
-from nameplate.file_batches import Progress
+from nameplate.imports import file_batches, reading, uploads
+from nameplate.imports.file_batches import Progress
+from nameplate.imports.reader import Readers, heard
 from nameplate.operations.selection import device_secret
-from nameplate.reader import Readers, heard
 from nameplate.settings import Settings
 from nameplate.store.devices import Device
 from nameplate.store.findings import StoredFinding

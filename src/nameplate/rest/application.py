@@ -17,7 +17,8 @@ from nameplate.call import Registry
 from nameplate.domain.secrets import WrongMasterKeyError
 from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.files.unreadable import UnreadableFileError
-from nameplate.http_body import ClientGoneError
+from nameplate.http.bodies import ClientGoneError
+from nameplate.http.room import Room
 from nameplate.observation import Observation
 from nameplate.refusal import RefusedError
 from nameplate.rest.binding import bind, read_body
@@ -38,7 +39,6 @@ from nameplate.rest.problems import (
 from nameplate.rest.replies import Download, Feed, Reply, render
 from nameplate.rest.routes import Route, find
 from nameplate.rest.streams import Client, Gone, in_thread, send_download
-from nameplate.room import Room
 from nameplate.store.access_keys import AccessKey
 from nameplate.store.database import ConflictError, retried
 

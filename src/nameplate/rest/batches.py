@@ -5,12 +5,12 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from nameplate import file_batches
 from nameplate.domain.access import Role
 from nameplate.domain.batch import State
 from nameplate.domain.file_batch import Application, Policy, Stage
-from nameplate.file_batches import Progress
 from nameplate.files.layout import Format, Layout
+from nameplate.imports import file_batches
+from nameplate.imports.file_batches import Progress
 from nameplate.rest.calls import RestCall
 from nameplate.rest.replies import Feed, Reply, Seen
 from nameplate.rest.routes import Answer, BatchId, Body, IdempotencyKey, Limit, ProductKey, route

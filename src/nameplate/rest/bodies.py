@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import Receive
 
-from nameplate.http_body import ClientGoneError, discard
+from nameplate.http.bodies import ClientGoneError, discard
 from nameplate.rest.problems import BODY_TOO_LARGE, BODY_TOO_SLOW
 from nameplate.rest.routes import Chunks
 

@@ -7,12 +7,12 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from nameplate import file_batches, uploads
 from nameplate.domain.access import Role
 from nameplate.domain.file_batch import FindingKind, Outcome
 from nameplate.files.layout import Format
 from nameplate.files.rows import Finding
 from nameplate.files.writing import write
+from nameplate.imports import file_batches, uploads
 from nameplate.rest.calls import RestCall
 from nameplate.rest.media import MEDIA_TYPES, suffix_of
 from nameplate.rest.replies import Download

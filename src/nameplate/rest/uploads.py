@@ -11,10 +11,10 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from nameplate import file_batches, uploads
 from nameplate.domain.access import Role
 from nameplate.domain.file_batch import Application, Policy, UploadState
-from nameplate.file_batches import Progress
+from nameplate.imports import file_batches, uploads
+from nameplate.imports.file_batches import Progress
 from nameplate.observation import seconds_since_call
 from nameplate.rest.batches import Apply, FileName, FileSize, GivenLayout
 from nameplate.rest.calls import RestCall

@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import orjson
 
-from nameplate import uploads
 from nameplate.call import Registry
 from nameplate.domain.batch import CERTIFICATES_PER_CALL, ROWS_PER_PART, State
 from nameplate.domain.file_batch import FindingKind
 from nameplate.domain.product import AuthType
-from nameplate.reading_order import BLOBS, Order, write_order
+from nameplate.imports import uploads
+from nameplate.imports.reading_order import BLOBS, Order, write_order
 from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from nameplate.store.database import retried
@@ -26,7 +26,7 @@ from nameplate.store.findings import StoredFinding
 from nameplate.store.pieces import NewPart, Piece
 from nameplate.store.uploads import ReadingLostError, Upload
 
-_PROGRAM: Final = (sys.executable, "-m", "nameplate.reading")
+_PROGRAM: Final = (sys.executable, "-m", "nameplate.imports.reading")
 _POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 1.0
 _MOST_DEATHS: Final = 10

@@ -29,7 +29,7 @@ from nameplate.files.rows import Finding, Rows
 from nameplate.files.sorting import Sorter
 from nameplate.files.unreadable import Unreadable, UnreadableFileError
 from nameplate.files.vault import DamagedVaultError, Vault
-from nameplate.reading_order import BLOBS, Order, read_order
+from nameplate.imports.reading_order import BLOBS, Order, read_order
 
 _NO_ROWS: Final = Unreadable("The file has no rows.", "Send one with a row for each device.")
 _NO_ROOM: Final = Unreadable("A batch has room for {most:,} rows, corrected ones counted again.", "Cut the file up.")

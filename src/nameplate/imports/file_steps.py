@@ -14,7 +14,7 @@ from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import FAILED, Outcome, Policy
 from nameplate.domain.pace import Pace
 from nameplate.domain.product import AuthType
-from nameplate.file_rows import Comparison, FileRows, Tags
+from nameplate.imports.file_rows import Comparison, FileRows, Tags
 from nameplate.store.certificates import StoredCertificate, add_certificates
 from nameplate.store.database import Existing, NewDevices
 from nameplate.store.devices import secret_owner

@@ -20,20 +20,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nameplate.coverage import coverage_page
 from nameplate.domain.secrets import WrongMasterKeyError
-from nameplate.downloads import Downloads
 from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.gateway import Gateway
-from nameplate.http_answers import respond
-from nameplate.http_body import Bodies
-from nameplate.http_hooks import HookApp
-from nameplate.http_messages import read_head
-from nameplate.http_protocol import IS_WHOLE
+from nameplate.http.answers import respond
+from nameplate.http.bodies import Bodies
+from nameplate.http.downloads import Downloads
+from nameplate.http.hooks import HookApp
+from nameplate.http.messages import read_head
+from nameplate.http.probes import Probes
+from nameplate.http.protocol import IS_WHOLE
+from nameplate.http.room import Room
 from nameplate.metrics import CONTENT_TYPE
-from nameplate.probes import Probes
 from nameplate.reference import errors_page
 from nameplate.refusal import RefusedError
 from nameplate.rest.application import PREFIX, Rest
-from nameplate.room import Room
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 

@@ -10,12 +10,12 @@ from nameplate.domain.file_batch import Application, FindingKind, Outcome, Polic
 from nameplate.domain.product import AuthType
 from nameplate.errors import BATCH_CANNOT_BE_APPLIED, UPLOAD_IS_GONE
 from nameplate.files.layout import Layout
+from nameplate.imports.uploads import get_batch, new_upload
 from nameplate.store.client_tokens import ClientToken
 from nameplate.store.file_batches import FileBatch
 from nameplate.store.findings import StoredFinding
 from nameplate.store.plan import PlanRow
 from nameplate.store.uploads import Upload
-from nameplate.uploads import get_batch, new_upload
 
 _NEWEST: Final = 1 << 62
 _PLANNED: Final = (State.CHECK_SUCCESS, State.CHECK_FAILED)

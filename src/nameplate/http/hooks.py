@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from nameplate.brokers.bodies import MAX_BYTES
 from nameplate.brokers.hooks import PREFIXES, HookCall, Hooks
 from nameplate.errors import SERVICE_UNAVAILABLE
-from nameplate.gathering import Gathering
-from nameplate.http_answers import respond
-from nameplate.http_body import Bodies, ClientGoneError
-from nameplate.http_messages import read_head
-from nameplate.http_protocol import IS_WHOLE
-from nameplate.room import Room
+from nameplate.http.answers import respond
+from nameplate.http.bodies import Bodies, ClientGoneError
+from nameplate.http.gathering import Gathering
+from nameplate.http.messages import read_head
+from nameplate.http.protocol import IS_WHOLE
+from nameplate.http.room import Room
 from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 

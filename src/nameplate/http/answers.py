@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from starlette.types import Send
 
 from nameplate.errors import INTERNAL_ERROR
-from nameplate.http_body import ClientGoneError
-from nameplate.http_messages import send_response
+from nameplate.http.bodies import ClientGoneError
+from nameplate.http.messages import send_response
 from nameplate.refusal import RefusedError
 from nameplate.wire.render import Response
 

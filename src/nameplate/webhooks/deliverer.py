@@ -22,7 +22,7 @@ from nameplate.store.deliveries import Attempt, Delivery
 from nameplate.store.webhooks import Webhook
 
 if TYPE_CHECKING:
-    from nameplate.endpoints import Endpoints
+    from nameplate.webhooks.endpoints import Endpoints
 
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
@@ -83,7 +83,7 @@ class Deliverer:
     def _reach(self) -> "Endpoints":
         if self._endpoints is None:
             # An HTTP client takes a tenth of a server's start; most servers have no webhook.
-            from nameplate.endpoints import Endpoints  # noqa: PLC0415 (for that reason)
+            from nameplate.webhooks.endpoints import Endpoints  # noqa: PLC0415 (for that reason)
 
             self._endpoints = Endpoints()
         return self._endpoints

@@ -1,0 +1,1 @@
+"""The edge of HTTP: one application of everything that a server answers."""

@@ -1,0 +1,1 @@
+"""Batches that come from files: uploaded, read, planned, applied, corrected."""

@@ -1,0 +1,1 @@
+"""Telling webhooks what has happened to batches."""

@@ -36,6 +36,15 @@ def test_the_end_of_an_earlier_connection_does_not_end_the_later_one() -> None:
     assert list(live) == []
 
 
+def test_an_end_that_is_told_before_its_beginning_counts() -> None:
+    live = Connections()
+    live.close("c", "10.0.0.1:1")
+    assert live.open(one()) == []
+    assert list(live) == []
+    live.open(one(peer="10.0.0.1:2"))
+    assert [connection.peer for connection in live] == ["10.0.0.1:2"]
+
+
 def test_an_end_without_a_peer_ends_the_connection_of_that_client_id() -> None:
     live = Connections([one("a"), one("b")])
     live.close("a", "")

@@ -23,10 +23,14 @@ class Connection:
 
 
 class Connections:
-    """The live connections of one device, as events come in."""
+    """The live connections of one device, as events come in.
+
+    Brokers that tell of many things at once may tell of an end before they tell of its beginning.
+    """
 
     def __init__(self, live: Iterable[Connection] = ()) -> None:
         self._live = {one.client_id: one for one in live}
+        self._over: set[tuple[str, str]] = set()
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(self._live.values())
@@ -36,6 +40,8 @@ class Connections:
 
         A broker has one connection of a client id: the one before is over.
         """
+        if (new.client_id, new.peer) in self._over:
+            return []
         elsewhere = [one for one in self._live.values() if one.address and new.address not in ("", one.address)]
         self._live[new.client_id] = new
         return elsewhere
@@ -45,3 +51,5 @@ class Connections:
         known = self._live.get(client_id)
         if known is not None and ("" in (peer, known.peer) or peer == known.peer):
             del self._live[client_id]
+        elif peer:
+            self._over.add((client_id, peer))

@@ -15,7 +15,8 @@ PREFIX: Final = "NAMEPLATE_"
 class Settings(BaseSettings):
     """What a server or a command of this machine runs with."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    # What is set to nothing is not set: so it is that a compose file passes on a variable that nobody has set.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on, also for a worker's metrics.")
     port: int = Field(8420, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")

@@ -74,9 +74,24 @@ def test_vernemq_registers_publishes_and_subscribes(hooks: Hooks, device: FieldD
     topics = [{"topic": own, "qos": 1}, {"topic": other, "qos": 0}]
     subscribe = f"auth_on_subscribe{version}"
     granted = [{"topic": own, "qos": 1}, {"topic": other, "qos": 128}]
-    assert vernemq(hooks, subscribe, **names, topics=topics) == {"result": "ok", "topics": granted}
+    some = refused if version else {"result": "ok", "topics": granted}
+    assert vernemq(hooks, subscribe, **names, topics=topics) == some
+    assert vernemq(hooks, subscribe, **names, topics=topics[:1] * 2) == {"result": "ok"}
     assert vernemq(hooks, subscribe, **names, topics=topics[:1]) == {"result": "ok"}
     assert vernemq(hooks, subscribe, **names, topics=topics[1:]) == refused
+
+
+def test_no_subscription_has_filters_without_end(hooks: Hooks, device: FieldDevice) -> None:
+    names = {"client_id": "any", "clientid": "any", "username": device.username, "access": "1"}
+    filters = ["/x"] * 257
+    asked = {**names, "topics": [{"topic": one, "qos": 0} for one in filters]}
+    answers = [
+        hooks.post("/brokers/vernemq", asked, vernemq_hook="auth_on_subscribe"),
+        hooks.post("/brokers/nanomq/authorize", {**names, "topic": ",".join(filters)}),
+    ]
+    for answer in answers:
+        assert answer.status == 400
+        assert "more than 256 filters" in answer.json["Message"]
 
 
 def test_vernemq_tells_who_has_gone_by_the_client_id_alone(root: Client, hooks: Hooks, device: FieldDevice) -> None:
@@ -96,7 +111,10 @@ def test_nanomq_reads_the_status(root: Client, hooks: Hooks, device: FieldDevice
     assert hooks.post("/brokers/nanomq/authenticate", {**names, "password": "x"}).status == 403
     for access in ("1", "2"):
         assert hooks.post("/brokers/nanomq/authorize", {**names, "access": access, "topic": own}).status == 200
-    assert hooks.post("/brokers/nanomq/authorize", {**names, "access": "1", "topic": "#"}).status == 403
+    asked = {"#": 403, f"{own},{own}/#": 200, f"{own},/#": 403, f"/#,{own}": 403, f"{own},": 403}
+    for topic, expected in asked.items():
+        assert hooks.post("/brokers/nanomq/authorize", {**names, "access": "1", "topic": topic}).status == expected
+    assert hooks.post("/brokers/nanomq/authorize", {**names, "access": "2", "topic": f"{own}/a,b"}).status == 200
     assert hooks.post("/brokers/nanomq/authorize", {**names, "access": "3", "topic": own}).status == 400
     assert becomes(root, device, "ONLINE")
     connack = {**names, "action": "client_connack", "conn_ack": "success", "keepalive": 60, "proto_ver": 4}

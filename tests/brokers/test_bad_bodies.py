@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nameplate.brokers.hooks import _HOOKS as HOOKS
-from tests.support.devices import FieldDevice, Hooks, register
+from tests.support.devices import FieldDevice, Hooks, Reply, register
 from tests.support.server import Server
 
 PATHS: Final = sorted({*HOOKS, "/auth", "/brokers/token"})
@@ -30,6 +30,7 @@ SCALARS = st.one_of(
 )
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.sampled_from(NAMES), SCALARS, max_size=3))
 OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=12)
+FILTERS: Final = ["#", "+/#", "+/x", "$SYS/#", "$SYS/x", "$share/g", "$share/g/#", "/fleet/1", "{own}/a", "{own}/#"]
 HOOK_NAMES: Final = [
     "auth_on_register",
     "auth_on_publish_m5",
@@ -47,6 +48,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Ho
     root = server.root
     product = str(root.call("CreateProduct", ProductName="pumps", NodeType="0")["ProductKey"])
     device = register(root, product, "light1")
+    for rule in ("#", "+/x", "/fleet/#"):
+        server.command("access", "allow", product, "subscribe", rule)
     with Hooks(server.port) as hooks:
         yield server, hooks, device
     assert server.stop() == 0
@@ -68,6 +71,14 @@ def is_answered(path: str, status: int, text: str) -> None:
         assert body.get("result") not in ("allow", "ok")
         assert body.get("allow") is not True or path.endswith("event")
         assert status != 400 or body["Code"] == "InvalidHookBody"
+
+
+def is_refused(path: str, answer: Reply, code: str) -> None:
+    """Devices are told as the vendor tells them, brokers as everybody else."""
+    if path.startswith("/auth"):
+        assert answer.json == {"code": answer.status, "message": answer.json["message"]}
+    else:
+        assert answer.json["Code"] == code
 
 
 @settings(max_examples=200)
@@ -96,19 +107,43 @@ def test_any_bytes_are_answered(asked: Any, path: str, body: bytes, kind: str) -
     is_answered(path, answer.status, answer.text)
 
 
+@settings(max_examples=150)
+@given(filters=st.lists(st.sampled_from(FILTERS) | st.text("/+#$,ab", max_size=8), min_size=1, max_size=4))
+def test_what_is_refused_alone_is_refused_together(asked: Any, filters: list[str]) -> None:
+    """Whatever a broker asks at once, each filter is looked at by itself."""
+    _, hooks, device = asked
+    names = {"clientid": "a", "client_id": "a", "username": device.username}
+    filters = [one.replace("{own}", f"/{device.product_key}/{device.name}") for one in filters]
+    alone = []
+    for one in filters:
+        answer = hooks.post("/brokers/emqx/authorize", {**names, "action": "subscribe", "topic": one})
+        alone.append(answer.status == 200 and answer.json["result"] == "allow")
+    together = {**names, "topics": [{"topic": one, "qos": 1} for one in filters]}
+    five = hooks.post("/brokers/vernemq", together, vernemq_hook="auth_on_subscribe_m5").json
+    assert (five.get("result") == "ok") == all(alone)
+    three = hooks.post("/brokers/vernemq", together, vernemq_hook="auth_on_subscribe").json
+    granted = [one["qos"] == 1 for one in three["topics"]] if "topics" in three else [three.get("result") == "ok"]
+    assert granted == (alone if "topics" in three else [all(alone)])
+    joined = hooks.post("/brokers/nanomq/authorize", {**names, "access": "1", "topic": ",".join(filters)})
+    assert joined.status != 200 or all(alone)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_body_that_is_too_large_is_refused_before_it_is_kept(asked: Any, path: str) -> None:
     server, _, _ = asked
     with Hooks(server.port) as hooks:
         answer = hooks.send(path, b"x" * (1024 * 1024 + 1), "application/json")
-    assert (answer.status, answer.json["Code"]) == (413, "RequestEntityTooLarge")
+    assert answer.status == 413
+    is_refused(path, answer, "RequestEntityTooLarge")
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_a_hook_is_a_post(asked: Any, path: str, method: str) -> None:
     _, hooks, _ = asked
-    assert hooks.send(path, b"", "application/json", method).json["Code"] == "InvalidHook.NotFound"
+    answer = hooks.send(path, b"", "application/json", method)
+    assert answer.status == 404
+    is_refused(path, answer, "InvalidHook.NotFound")
 
 
 def test_there_is_no_other_hook(asked: Any) -> None:

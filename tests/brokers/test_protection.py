@@ -52,6 +52,16 @@ def test_without_it_none_is(asking: Hooks, given: str) -> None:
         assert (answer.status, answer.json["Code"]) == (401, "InvalidHookSecret")
 
 
+def test_a_secret_that_is_empty_is_none(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", broker_secret="").start()
+    try:
+        with Hooks(server.port) as hooks:
+            assert hooks.post(PATH, BODY).status == 200
+            assert hooks.post(PATH, BODY, x_forwarded_for="203.0.113.9").status == 403
+    finally:
+        server.stop()
+
+
 def test_devices_need_no_secret_of_brokers(asking: Hooks) -> None:
     assert asking.post("/auth", {}).json["code"] == 10001
     assert asking.form("/auth/register/device", {}).json["code"] == 460

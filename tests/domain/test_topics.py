@@ -55,6 +55,8 @@ OTHERS = [
     "/broadcast/a1BwAGVabce/all",
     "$SYS/broker/clients",
     "$share/group//sys/a1BwAGVabcd/light2/#",
+    "$share/group",
+    "$share/",
     "/sys/a1BwAGVabcd/light1/a#",
     "/sys/a1BwAGVabcd/light1/#/b",
     "/sys/a1BwAGVabcd/light1/\0",
@@ -118,6 +120,14 @@ def test_a_rule_with_a_wildcard_does_not_cover_a_wider_one() -> None:
     assert not is_allowed(DEVICE, Action.SUBSCRIBE, "/a/#", [Rule(Action.SUBSCRIBE, "/a/+")])
     assert is_allowed(DEVICE, Action.SUBSCRIBE, "/a/+", [Rule(Action.SUBSCRIBE, "/a/+")])
     assert not is_allowed(DEVICE, Action.SUBSCRIBE, "/+", [Rule(Action.SUBSCRIBE, "/a")])
+
+
+@pytest.mark.parametrize("wide", ["#", "+/#", "+/x"])
+@pytest.mark.parametrize("action", BOTH)
+def test_a_rule_that_begins_with_a_wildcard_does_not_cover_the_brokers_own_topics(action: Action, wide: str) -> None:
+    assert is_allowed(DEVICE, action, "a/x", [Rule(action, wide)])
+    assert not is_allowed(DEVICE, action, "$SYS/x", [Rule(action, wide)])
+    assert not is_allowed(DEVICE, action, "$share/group", [Rule(action, wide)])
 
 
 LEVELS = st.sampled_from(["", "sys", "ext", "rrpc", "a1BwAGVabcd", "light1", "light2", "+", "#", "x"])

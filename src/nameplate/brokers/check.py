@@ -3,11 +3,12 @@
 A check reads one row, derives one secret and compares one signature. It changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from nameplate.call import Registry
+from nameplate.domain.certificates import Subject
 from nameplate.domain.device import Status
 from nameplate.domain.device_auth import (
     DEFAULT_METHOD,
@@ -118,25 +119,30 @@ class Check:
             return Verdict(Reason.MALFORMED)
         return self._by_certificate(credentials) if credentials.subject else self._by_secret(credentials)
 
-    def topic(self, username: str, action: Action, topic: str) -> Verdict:
-        """Whether a device that is connected may publish to a topic, or subscribe to a filter."""
-        identity = identify(username)
-        if identity is None:
-            return Verdict(Reason.MALFORMED)
-        device = self._find(identity)
+    def topics(self, username: str, action: Action, topics: Sequence[str]) -> list[Verdict]:
+        """Whether a device that is connected may publish to topics, or subscribe to filters: for each of them."""
+        if identify(username) is None:
+            return [Verdict(Reason.MALFORMED)] * len(topics)
+        device = self.find(username)
         if device is None:
-            return Verdict(Reason.UNKNOWN)
+            return [Verdict(Reason.UNKNOWN)] * len(topics)
         if device.status == Status.DISABLE:
-            return Verdict(Reason.DISABLED, device)
-        if is_own(identity, action, topic):
-            return Verdict(Reason.ALLOWED, device)
-        rules = self._access.rules(device.product_id)
-        return Verdict(Reason.ALLOWED if is_allowed(identity, action, topic, rules) else Reason.FOREIGN_TOPIC, device)
+            return [Verdict(Reason.DISABLED, device)] * len(topics)
+        foreign = {topic for topic in topics if not is_own(device.identity, action, topic)}
+        rules = self._access.rules(device.product_id) if foreign else []
+        refused = {topic for topic in foreign if not is_allowed(device.identity, action, topic, rules)}
+        return [Verdict(Reason.FOREIGN_TOPIC if topic in refused else Reason.ALLOWED, device) for topic in topics]
 
     def find(self, username: str) -> Applicant | None:
-        """Return the device behind the user name of a connection."""
+        """Return the device behind the user name of a connection, or behind the subject of its certificate."""
         identity = identify(username)
-        return None if identity is None else self._find(identity)
+        device = None if identity is None else self._find(identity)
+        subject = read_subject(username)
+        return device if subject is None or self._is_for(subject, device) else None
+
+    def _is_for(self, subject: Subject, device: Applicant | None) -> bool:
+        # A certificate outlives its device, and a new one may have the name.
+        return device is not None and self._registry.iot_ids.read(subject.iot_id) == device.id
 
     def _find(self, identity: Identity) -> Applicant | None:
         return self._found[identity] if identity in self._found else self._applicants.find(identity)
@@ -175,7 +181,6 @@ class Check:
         device = self._find(identity)
         if device is None:
             return Verdict(Reason.UNKNOWN)
-        # A certificate outlives its device, and a new one may have the name.
-        if not device.has_certificate or self._registry.iot_ids.read(subject.iot_id) != device.id:
+        if not device.has_certificate or not self._is_for(subject, device):
             return Verdict(Reason.WRONG_CERTIFICATE, device)
         return Verdict(Reason.DISABLED if device.status == Status.DISABLE else Reason.ALLOWED, device)

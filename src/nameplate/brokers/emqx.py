@@ -32,7 +32,8 @@ def authorize(gate: Gate, request: Request) -> Answer:
     action = _ACTIONS.get(text(fields, "action"))
     if action is None:
         raise HOOK_BODY_NOT_VALID(problem="action is neither publish nor subscribe")
-    username = _known(fields, "username") or _known(fields, "cert_subject")
+    # The certificate's, if there is one: it says which device of that name.
+    username = _known(fields, "cert_subject") or _known(fields, "username")
     return _answer(gate.topic(username, action, text(fields, "topic")))
 
 

@@ -1,6 +1,6 @@
 """What every adapter stands on: it asks the gate, and the gate checks and remembers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from nameplate.brokers.check import Check, Credentials, Reason, Verdict
@@ -41,7 +41,11 @@ class Gate:
 
     def topic(self, username: str, action: Action, topic: str) -> Verdict:
         """Whether a device may publish to a topic, or subscribe to a filter."""
-        return self.check.topic(username, action, topic)
+        return self.topics(username, action, [topic])[0]
+
+    def topics(self, username: str, action: Action, topics: Sequence[str]) -> list[Verdict]:
+        """Whether a device may publish to topics, or subscribe to filters: for each of them."""
+        return self.check.topics(username, action, topics)
 
     def connected(self, username: str, client_id: str, address: str = "", peer: str = "") -> Verdict:
         """Take note that a device has connected."""

@@ -165,7 +165,10 @@ class Hooks:
             return None
 
     def _refuse(self, path: str, hook: _Hook | None, refused: RefusedError, began: float) -> Response:
-        body = orjson.dumps({"Code": refused.code, "Message": refused.message})
+        is_open = hook is not None and hook.open
+        # To devices it is told as the vendor tells it.
+        told = {"code": refused.status} if is_open else {"Code": refused.code}
+        body = orjson.dumps(told | {"message" if is_open else "Message": refused.message})
         answer = Answer(body, "application/json", refused.code, None, refused.status)
         # A caller could make up any number of paths.
         _tell(path if hook else _UNKNOWN, answer, began, logging.ERROR if refused.status >= _FAILED else logging.INFO)

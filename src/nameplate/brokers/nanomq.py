@@ -6,7 +6,7 @@ from nameplate.brokers.answers import Answer, as_json
 from nameplate.brokers.bodies import optional, read_object, text
 from nameplate.brokers.check import Credentials, Reason, Verdict
 from nameplate.brokers.gate import Gate
-from nameplate.domain.topics import Action
+from nameplate.domain.topics import MOST_FILTERS, Action
 from nameplate.errors import HOOK_BODY_NOT_VALID
 from nameplate.wire.request import Request
 
@@ -22,12 +22,16 @@ def authenticate(gate: Gate, request: Request) -> Answer:
 
 
 def authorize(gate: Gate, request: Request) -> Answer:
-    """Whether a client may publish or subscribe."""
+    """Whether a client may publish or subscribe. The filters of one SUBSCRIBE come together, with commas between."""
     fields = read_object(request)
-    action = _ACTIONS.get(text(fields, "access"))
+    action, topic = _ACTIONS.get(text(fields, "access")), text(fields, "topic")
     if action is None:
         raise HOOK_BODY_NOT_VALID(problem="access is neither 1 (subscribe) nor 2 (publish)")
-    return _answer(gate.topic(optional(fields, "username"), action, text(fields, "topic")))
+    topics = topic.split(",") if action is Action.SUBSCRIBE else [topic]
+    if len(topics) > MOST_FILTERS:
+        raise HOOK_BODY_NOT_VALID(problem=f"topic has more than {MOST_FILTERS} filters")
+    verdicts = gate.topics(optional(fields, "username"), action, topics)
+    return _answer(next((one for one in verdicts if not one.is_allowed), verdicts[0]))
 
 
 def event(gate: Gate, request: Request) -> Answer:

@@ -17,7 +17,7 @@ class Protection:
     """Keeps everybody else from asking."""
 
     def __init__(self, secret: str | None) -> None:
-        self._secret = None if secret is None else secret.encode()
+        self._secret = secret.encode() if secret else None
 
     def check(self, headers: Mapping[str, str], peer: str | None) -> None:
         """Raise HOOK_SECRET_WRONG or HOOK_SECRET_NEEDED for one who may not ask."""

@@ -7,7 +7,7 @@ from nameplate.brokers.answers import Answer, as_json
 from nameplate.brokers.bodies import optional, read_object, text
 from nameplate.brokers.check import Credentials, Reason, Verdict
 from nameplate.brokers.gate import Gate
-from nameplate.domain.topics import Action
+from nameplate.domain.topics import MOST_FILTERS, Action
 from nameplate.errors import HOOK_BODY_NOT_VALID
 from nameplate.wire.request import Request
 
@@ -15,9 +15,9 @@ _REFUSED_QOS: Final = 128
 
 
 def hook(gate: Gate, request: Request) -> Answer:
-    """Answer any of VerneMQ's hooks; those of MQTT 5 ask the same."""
-    name = request.headers.get("vernemq-hook", "").removesuffix("_m5")
-    answer = _HOOKS.get(name)
+    """Answer any of VerneMQ's hooks; those of MQTT 5 ask the same, all but one."""
+    name = request.headers.get("vernemq-hook", "")
+    answer = _HOOKS.get(name) or _HOOKS.get(name.removesuffix("_m5"))
     if answer is None:
         raise HOOK_BODY_NOT_VALID(problem="the header vernemq-hook names no hook that is answered here")
     return answer(gate, read_object(request))
@@ -34,11 +34,7 @@ def _publish(gate: Gate, fields: Mapping[str, Any]) -> Answer:
 
 def _subscribe(gate: Gate, fields: Mapping[str, Any]) -> Answer:
     """Allow each filter for itself: one that is refused gets a QoS that says so."""
-    username, asked = optional(fields, "username"), fields.get("topics")
-    if not isinstance(asked, list) or not asked or not all(isinstance(one, dict) for one in asked):
-        raise HOOK_BODY_NOT_VALID(problem="topics is not a list of objects")
-    verdicts = [gate.topic(username, Action.SUBSCRIBE, text(one, "topic")) for one in asked]
-    refused = [verdict for verdict in verdicts if not verdict.is_allowed]
+    asked, verdicts, refused = _filters(gate, fields)
     if len(refused) in (0, len(asked)):
         return _answer(verdicts[0])
     granted = [
@@ -46,6 +42,24 @@ def _subscribe(gate: Gate, fields: Mapping[str, Any]) -> Answer:
         for one, verdict in zip(asked, verdicts, strict=True)
     ]
     return as_json(refused[0], {"result": "ok", "topics": granted})
+
+
+def _subscribe_m5(gate: Gate, fields: Mapping[str, Any]) -> Answer:
+    """Allow all filters or none: what VerneMQ cannot read of an answer that changes some, it takes for all."""
+    _, verdicts, refused = _filters(gate, fields)
+    return _answer(refused[0] if refused else verdicts[0])
+
+
+def _filters(gate: Gate, fields: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[Verdict], list[Verdict]]:
+    """Return the filters that are asked for, a verdict on each, and those that refuse."""
+    asked = fields.get("topics")
+    if not isinstance(asked, list) or not asked or not all(isinstance(one, dict) for one in asked):
+        raise HOOK_BODY_NOT_VALID(problem="topics is not a list of objects")
+    if len(asked) > MOST_FILTERS:
+        raise HOOK_BODY_NOT_VALID(problem=f"topics has more than {MOST_FILTERS} filters")
+    topics = [text(one, "topic") for one in asked]
+    verdicts = gate.topics(optional(fields, "username"), Action.SUBSCRIBE, topics)
+    return asked, verdicts, [verdict for verdict in verdicts if not verdict.is_allowed]
 
 
 def _connected(gate: Gate, fields: Mapping[str, Any]) -> Answer:
@@ -70,6 +84,7 @@ _HOOKS: Final[dict[str, Callable[[Gate, Mapping[str, Any]], Answer]]] = {
     "auth_on_register": _register,
     "auth_on_publish": _publish,
     "auth_on_subscribe": _subscribe,
+    "auth_on_subscribe_m5": _subscribe_m5,
     "on_register": _connected,
     "on_client_gone": _disconnected,
     "on_client_offline": _disconnected,

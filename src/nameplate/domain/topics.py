@@ -12,6 +12,9 @@ from nameplate.domain.device_auth import Identity
 MOST_BYTES: Final = 1_024
 """A longer topic is nobody's; the platform's own bound is 128."""
 
+MOST_FILTERS: Final = 256
+"""How many filters one SUBSCRIBE may have; the platform's own bound is 100."""
+
 _WILD: Final = ("+", "#")
 _SHARED: Final = "$share/"
 _SHARED_LEVELS: Final = 2
@@ -76,7 +79,10 @@ def _levels(action: Action, topic: str) -> list[str] | None:
     levels = topic.split("/")
     if action is Action.PUBLISH:
         return None if any(level in _WILD for level in levels) else levels
-    return levels[_SHARED_LEVELS:] if topic.startswith(_SHARED) else levels
+    if topic.startswith(_SHARED):
+        # Without a filter behind the group it is nobody's.
+        return levels[_SHARED_LEVELS:] or None
+    return levels
 
 
 def _is_own(identity: Identity, action: Action, levels: Sequence[str]) -> bool:
@@ -95,10 +101,12 @@ def _is_own(identity: Identity, action: Action, levels: Sequence[str]) -> bool:
 
 def _covers(rule: Sequence[str], levels: Sequence[str]) -> bool:
     """Whether every topic that a filter matches, or the one topic, is matched by the rule's filter too."""
+    if rule[0] in _WILD and levels[0].startswith("$"):
+        # A filter that begins with a wildcard matches none of the broker's own topics.
+        return False
     for place, level in enumerate(rule):
         if level == "#":
-            # A filter that begins with a wildcard matches none of the broker's own topics.
-            return place > 0 or not levels[0].startswith("$")
+            return True
         if place >= len(levels) or levels[place] == "#" or (level != "+" and level != levels[place]):
             return False
     return len(rule) == len(levels)

@@ -1,5 +1,6 @@
 """Mosquitto, which asks nobody: the files that `nameplate brokers mosquitto` writes for it."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,66 @@ def test_what_somebody_has_changed_by_hand_is_shown_and_mended(site: Site) -> No
     assert access.read_text().count("topic readwrite #\n") == 1  # the operator's own user's
 
 
+def test_what_the_operator_has_written_behind_a_device_stays(site: Site) -> None:
+    light = site.device("light1")
+    site.write()
+    access = site.directory / "access"
+    own = ["# for everybody", "pattern read common/%u"]
+    access.write_text(access.read_text() + "\n".join([*own, "topic readwrite #", ""]))
+    site.write()
+    lines = access.read_text().splitlines()
+    assert [line for line in lines if line in own] == own
+    assert lines.index(own[0]) < lines.index(f"user {light.username}")
+    assert lines.count("topic readwrite #") == 1
+    before = access.read_text()
+    site.write()
+    assert access.read_text() == before
+
+
+def test_what_a_product_allows_beyond_is_written_too(site: Site) -> None:
+    light, other = site.device("light1"), site.device("light2")
+    site.server.command("access", "allow", site.product, "subscribe", "/fleet/${productKey}/#")
+    site.server.command("access", "allow", site.product, "publish", "/fleet/${productKey}/+")
+    site.server.command("access", "allow", site.product, "publish", "x\ntopic write y")
+    written = site.write()
+    assert "the rules 'x\\ntopic write y'" in written.stdout
+    assert "topic write y" not in (site.directory / "access").read_text()
+    topic = f"/fleet/{site.product}/a"
+    with Mosquitto(site.directory) as broker, MqttClient(broker.port, "a", light.username, light.secret) as client:
+        assert client.connect() == 0
+        client.subscribe(topic)
+        with MqttClient(broker.port, "b", other.username, other.secret) as sender:
+            assert sender.connect() == 0
+            sender.client.publish(topic, "to all", 1).wait_for_publish(10)
+        assert client.receive() == (topic, b"to all")
+
+
+def test_a_deleted_products_devices_are_taken_out(site: Site) -> None:
+    light = site.device("light1")
+    site.write()
+    names = {"ProductKey": site.product}
+    site.server.root.call("DeleteDevice", **names, DeviceName="light1")
+    site.server.root.call("DeleteProduct", **names)
+    assert f"unwanted: 1 ({light.username})" in site.write().stdout
+    assert light.username not in (site.directory / "passwords").read_text() + (site.directory / "access").read_text()
+
+
+def test_a_product_whose_devices_could_be_taken_over_is_warned_of(site: Site) -> None:
+    assert "warning" not in site.write().stdout
+    site.server.command("access", "dynamic-registration", site.product, "--on")
+    assert f"warning: {site.product} has dynamic registration on" in site.write().stdout
+
+
+def test_a_link_stays_one(site: Site) -> None:
+    site.device("light1")
+    link, kept = site.directory / "passwords", site.directory / "kept"
+    link.rename(kept)
+    link.symlink_to(kept)
+    site.write()
+    assert link.is_symlink()
+    assert "light1" in kept.read_text()
+
+
 def test_a_name_with_a_colon_is_left_out_and_said(site: Site) -> None:
     site.device("li:ght")
     assert f"left out, since their names have a colon: 1 (li:ght&{site.product})" in site.write().stdout
@@ -140,6 +201,10 @@ def test_what_cannot_be_done_is_said(site: Site) -> None:
     stale = site.write("--pid-file", str(site.directory / "none"))
     assert stale.returncode == 1
     assert "could not be told to read the files anew" in stale.stderr
+    for number in ("0", "-1", "1", str(os.getpid())):
+        (site.directory / "pid").write_text(f"{number}\n")
+        refused = site.write("--pid-file", str(site.directory / "pid"))
+        assert (refused.returncode, f"process {number} is not Mosquitto's" in refused.stderr) == (1, True)
     (site.directory / "passwords").unlink()
     (site.directory / "passwords").mkdir()
     refused = site.write()

@@ -1,7 +1,7 @@
 """For Mosquitto, which asks nobody: its password file and its access list, for devices that use plain passwords.
 
-Such a device's user name is `{deviceName}&{productKey}` and its password is its DeviceSecret. Lines that are not a
-device's of the chosen products stay as they are.
+Such a device's user name is `{deviceName}&{productKey}` and its password is its DeviceSecret. Of the access list the
+`user` and `topic` lines of the chosen products' devices are Nameplate's; all others stay as they are.
 """
 
 import base64
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from nameplate.call import Registry
 from nameplate.domain.device import Status
 from nameplate.domain.device_auth import read_username
-from nameplate.domain.topics import Action, own_filters
+from nameplate.domain.topics import Action, Rule, fill, own_filters
 from nameplate.store.applicants import Applicant
 
 _PAGE: Final = 10_000
@@ -62,6 +62,9 @@ class Mosquitto:
         self.left_out: list[str] = []
         """User names that the password file cannot hold: it takes what follows a colon for the password."""
 
+        self.rules_left_out: list[str] = []
+        """Filters of rules that no line of the access list can hold."""
+
         self._wanted = dict(self._entries())
 
     @property
@@ -88,13 +91,17 @@ class Mosquitto:
         """Return the files as they should be; what is not of these products' devices stays."""
         kept = [line for line in present.passwords.splitlines() if not self._is_own(line.partition(":")[0])]
         passwords = [*kept, *(f"{name}:{entry.password}" for name, entry in self._wanted.items())]
-        sections = [lines for name, lines in _sections(present.access) if name is None or not self._is_own(name)]
-        access = [line for lines in sections for line in lines]
+        access: list[str] = []
+        for name, lines in _sections(present.access):
+            # What is for everybody may stand behind a device's topics too.
+            is_own = name is not None and self._is_own(name)
+            access += [line for line in lines[1:] if line and not _is_topic(line)] if is_own else lines
         for name, entry in self._wanted.items():
             access += [f"user {name}", *entry.access]
         return Files(_join(passwords), _join(access))
 
     def _entries(self) -> Iterator[tuple[str, _Entry]]:
+        rules = {key: self._rules(key) for key in self._keys}
         for device in self._devices():
             name = f"{device.name}&{device.product_key}"
             if device.status == Status.DISABLE or device.has_certificate:
@@ -102,8 +109,18 @@ class Mosquitto:
             if ":" in name:
                 self.left_out.append(name)
                 continue
-            access = [f"topic {_ACCESS[action]} {text}" for action, text in own_filters(device.identity)]
+            filters = own_filters(device.identity)
+            filters += [(rule.action, fill(rule.filter, device.identity)) for rule in rules[device.product_key]]
+            access = [f"topic {_ACCESS[action]} {text}" for action, text in filters]
             yield name, _Entry(self._hash(name, device.open_secret(self._registry.master)), access)
+
+    def _rules(self, key: str) -> list[Rule]:
+        """Return the topics that a product allows its devices beyond their own, and that a line can hold."""
+        product = self._registry.store.products.find(key)
+        rules = [] if product is None else self._registry.store.device_access.rules(product.id)
+        fitting = [rule for rule in rules if rule.filter.isprintable() and rule.filter == rule.filter.strip()]
+        self.rules_left_out += [rule.filter for rule in rules if rule not in fitting]
+        return fitting
 
     def _devices(self) -> Iterator[Applicant]:
         for key in self._keys:
@@ -138,7 +155,7 @@ class Mosquitto:
         for name, lines in _sections(text):
             if name is not None and self._is_own(name):
                 # Mosquitto puts the sections of one user together.
-                found.setdefault(name, []).extend(filter(None, lines[1:]))
+                found.setdefault(name, []).extend(filter(_is_topic, lines))
         return found
 
 
@@ -150,6 +167,10 @@ def _sections(text: str) -> list[tuple[str | None, list[str]]]:
             found.append((line.removeprefix("user ").strip(), []))
         found[-1][1].append(line)
     return found
+
+
+def _is_topic(line: str) -> bool:
+    return line.split(maxsplit=1)[:1] == ["topic"]
 
 
 def _join(lines: Iterable[str]) -> str:

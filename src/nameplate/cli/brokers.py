@@ -66,8 +66,20 @@ def forget_connections(data_dir: DataDir = None, database_url: DatabaseUrl = Non
 
 def _require(registry: Registry, keys: list[str]) -> None:
     for key in keys:
-        if registry.store.products.find(key) is None:
+        found = registry.store.products.find(key)
+        if found is None and not registry.store.products.was_there(key):
             fail(f"There is no product {key}.")
+        if found is not None and registry.store.device_access.may_register(found.id):
+            # Mosquitto tells nobody who has connected, so they stay as registrable as they were.
+            say(
+                f"warning: {key} has dynamic registration on: whoever has its ProductSecret can take these devices over"
+            )
+
+
+def _is_mosquitto(number: int) -> bool:
+    """Whether a process runs Mosquitto, as far as this system tells."""
+    processes = Path("/proc")
+    return not (processes / "self").exists() or "mosquitto" in (processes / str(number) / "comm").read_text()
 
 
 def _read(path: Path) -> str:
@@ -83,6 +95,8 @@ def _show(wanted: Mosquitto, drift: Drift) -> None:
             say(f"{what}: {len(names)} ({_some(names)})")
     if wanted.left_out:
         say(f"left out, since their names have a colon: {len(wanted.left_out)} ({_some(wanted.left_out)})")
+    if wanted.rules_left_out:
+        say(f"left out, since no line can hold them: the rules {', '.join(map(ascii, wanted.rules_left_out))}")
     say(f"{wanted.devices} devices may connect; the files {'differed' if drift else 'did not differ'}")
 
 
@@ -91,8 +105,12 @@ def _some(names: list[str]) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, with the mode and the owner that it had; a new one is its owner's only."""
+    """Write a file whole or not at all, with the mode and the owner that it had; a new one is its owner's only.
+
+    A link stays one.
+    """
     try:
+        path = path.resolve()
         descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}-")
         with os.fdopen(descriptor, "w") as file:
             if path.exists():
@@ -109,8 +127,16 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _reload(pid_file: Path) -> None:
+    problem = None
     try:
-        os.kill(int(pid_file.read_text().strip()), signal.SIGHUP)
+        number = int(pid_file.read_text())
+        # 0 and below are groups of processes; and a file that was left over names somebody else's.
+        if number > 1 and _is_mosquitto(number):
+            os.kill(number, signal.SIGHUP)
+        else:
+            problem = f"process {number} is not Mosquitto's"
     except (OSError, ValueError) as error:
-        fail(f"Mosquitto could not be told to read the files anew ({pid_file}): {error}.")
+        problem = str(error)
+    if problem is not None:
+        fail(f"Mosquitto could not be told to read the files anew ({pid_file}): {problem}.")
     say("Mosquitto reads the files anew; it disconnects who may not be connected any more")

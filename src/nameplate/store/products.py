@@ -83,6 +83,7 @@ class Products:
         self._database = database
         every = select(*(product.c[field.name] for field in fields(Product)))
         self._find = database.prepare(every.where(product.c.key == bindparam("key"), product.c.deleted_at.is_(None)))
+        self._was_there = database.prepare(select(product.c.id).where(product.c.key == bindparam("key")))
         self._get = database.prepare(every.where(product.c.id == bindparam("product_id")))
         own = and_(
             product.c.account_id == bindparam("account_id"),
@@ -169,6 +170,10 @@ class Products:
         """Return the product with this key, or None."""
         row = self._find.row(key=key)
         return None if row is None else Product(*row)
+
+    def was_there(self, key: str) -> bool:
+        """Whether there is, or was before it was deleted, a product with this key."""
+        return self._was_there.row(key=key) is not None
 
     def get(self, product_id: int) -> Product:
         """Return the product with this id, which a device or batch refers to."""

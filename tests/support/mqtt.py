@@ -15,9 +15,11 @@ _PATIENCE: Final = 20
 class MqttClient:
     """One connection; what the broker answers is waited for."""
 
-    def __init__(self, port: int, client_id: str, username: str = "", password: str | None = None) -> None:
+    def __init__(
+        self, port: int, client_id: str, username: str = "", password: str | None = None, *, is_clean: bool = True
+    ) -> None:
         self._events: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, is_clean, reconnect_on_failure=False)
         if username:
             self.client.username_pw_set(username, password)
         self.client.on_connect = lambda *found: self._events.put(("connect", found[3].value))
@@ -27,9 +29,9 @@ class MqttClient:
         self._port = port
 
     @classmethod
-    def of(cls, device: FieldDevice, port: int, chosen: str = "any", **more: object) -> Self:
+    def of(cls, device: FieldDevice, port: int, chosen: str = "any", *, is_clean: bool = True) -> Self:
         """Return a device's client."""
-        return cls(port, device.client_id(chosen, **more), device.username, device.password(chosen))  # type: ignore[arg-type]  # parameters
+        return cls(port, device.client_id(chosen), device.username, device.password(chosen), is_clean=is_clean)
 
     def connect(self) -> int:
         """Connect and return the code of the CONNACK; -1 if the broker closes the connection without one."""
@@ -58,6 +60,14 @@ class MqttClient:
             found = self._events.get(timeout=max(0.0, end - time.monotonic()))
             if found[0] in kinds:
                 return found
+
+    def drop(self) -> None:
+        """Be gone without a word."""
+        self.client.on_disconnect = None
+        self.client.loop_stop()
+        found = self.client.socket()
+        assert found is not None
+        found.close()
 
     def __enter__(self) -> Self:
         return self

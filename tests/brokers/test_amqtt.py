@@ -253,9 +253,9 @@ def test_no_message_is_retained(site: Site, device: FieldDevice, product: tuple[
     with MqttClient.of(device, site.broker.port) as client:
         assert client.connect() == 0
         assert client.subscribe(topic) == [1]
-        client.client.publish(topic, "kept", 1, retain=True)
+        client.client.publish(topic, "kept", 0, retain=True)
         assert client.receive() == (topic, b"kept")
-        with MqttClient.of(other, site.broker.port) as newcomer:
+        with MqttClient.of(other, site.broker.port, "newcomer") as newcomer:
             assert newcomer.connect() == 0
             assert newcomer.receive(0.5) is None
         assert client.subscribe(f"/{device.product_key}/{device.name}/#") == [1]

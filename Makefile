@@ -17,7 +17,7 @@ serve: $(BIN)/.demo ## Run a server on 127.0.0.1:8420, its data in ./nameplate-d
 	$(BIN)/nameplate serve
 
 test: check $(NODE) $(DEBIAN) $(LINKKIT) ## Check everything, then run every test
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 cover: $(BIN)/.test $(NODE) $(DEBIAN) $(LINKKIT) ## Run every test and show which lines none of them reaches, in the servers too
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered

@@ -1,5 +1,6 @@
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,13 @@ hypothesis_settings.load_profile("shared")
 
 # Whatever runs the suite in the background may have it ignored, and every program that is started would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have few tests, which are the long ones: so none is left when the others are done."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (tests[item.path], item.path))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,10 @@ from tests.support.disk import wait_until
 
 _UNPACKED: Final = Path(sys.prefix) / "debian"
 _PATIENCE: Final = 60
+
+USER: Final = "presence"
+PASSWORD: Final = "of-rabbitmqs-own-user"
+"""Its own user, for AMQP."""
 _START_SECONDS: Final = 180
 
 
@@ -20,21 +24,31 @@ def find_rabbitmq() -> Path | None:
 
 
 class RabbitMq:
-    """A broker that asks a server's hooks. Erlang's port mapper is its own, too."""
+    """A broker that asks a server's hooks, with MQTT, MQTT over TLS and AMQP. Erlang's port mapper is its own, too."""
 
-    def __init__(self, directory: Path, port: int, secret: str) -> None:
+    def __init__(
+        self, directory: Path, port: int, secret: str, server_files: tuple[Path, Path], ca: Path, *plugins: str
+    ) -> None:
         self._directory = directory
-        self.port = free_port()
+        self.port, self.tls_port, self.amqp_port = free_port(), free_port(), free_port()
         hooks = f"http://nameplate:{secret}@127.0.0.1:{port}/brokers/rabbitmq"
         paths = "".join(f"auth_http.{path}_path = {hooks}/{path}\n" for path in ("user", "vhost", "resource", "topic"))
+        certificate, key = server_files
         (directory / "rabbitmq.conf").write_text(
-            f"listeners.tcp = none\nmqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\nmqtt.allow_anonymous = false\n"
-            f"auth_backends.1 = http\nauth_http.http_method = post\n{paths}"
+            f"listeners.tcp.1 = 127.0.0.1:{self.amqp_port}\n"
+            f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\nmqtt.allow_anonymous = false\n"
+            f"auth_backends.1 = internal\nauth_backends.2 = http\nauth_http.http_method = post\n{paths}"
+            f"default_user = {USER}\ndefault_pass = {PASSWORD}\n"
+            f"mqtt.listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+            "mqtt.ssl_cert_login = true\nssl_cert_login_from = distinguished_name\n"
+            f"ssl_options.certfile = {certificate}\nssl_options.keyfile = {key}\nssl_options.cacertfile = {ca}\n"
+            "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = false\n"
             "log.console = true\nlog.console.level = info\n"
         )
         # A device's name may hold a colon; it is no virtual host before it.
         (directory / "advanced.config").write_text("[{rabbitmq_mqtt, [{ignore_colons_in_username, true}]}].\n")
-        (directory / "enabled_plugins").write_text("[rabbitmq_mqtt,rabbitmq_auth_backend_http].\n")
+        enabled = ",".join(("rabbitmq_mqtt", "rabbitmq_auth_backend_http", *plugins))
+        (directory / "enabled_plugins").write_text(f"[{enabled}].\n")
 
     def __enter__(self) -> Self:
         environment = self._environment()
@@ -45,7 +59,7 @@ class RabbitMq:
             assert program is not None
             command = ["/bin/sh", str(program / "sbin/rabbitmq-server"), "-noinput"]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        wait_until(lambda: self._process.poll() is not None or is_open(self.port), _START_SECONDS)
+        wait_until(lambda: self._process.poll() is not None or self._is_open(), _START_SECONDS)
         assert self._process.poll() is None, self.log
         return self
 
@@ -53,6 +67,9 @@ class RabbitMq:
         for process in (self._process, self._mapper):
             process.terminate()
             process.wait(_PATIENCE)
+
+    def _is_open(self) -> bool:
+        return all(is_open(port) for port in (self.port, self.tls_port, self.amqp_port))
 
     @property
     def log(self) -> str:

@@ -24,14 +24,15 @@ _TO_TOPIC: Final = str.maketrans(".*", "/+")
 def user(gate: Gate, request: Request) -> Answer:
     """Whether a client may connect.
 
-    Without a password it is the subject of a certificate that RabbitMQ has checked (`ssl_cert_login`).
+    Without a password it is the subject of a certificate that RabbitMQ has checked (`ssl_cert_login`). It sends nothing
+    beside it, so that whether MQTT is spoken shows only when the virtual host is asked for.
     """
     fields = read_form(request)
     username, client_id = text(fields, "username"), optional(fields, "client_id")
-    if not client_id:
+    subject = "" if "password" in fields else username
+    if not (client_id or subject):
         # Devices speak MQTT only; every other protocol is for the operator's own users.
         return _answer(Verdict(Reason.MALFORMED))
-    subject = "" if "password" in fields else username
     identity = identify(username)
     if identity is not None and "." in identity.device_name:
         return _answer(Verdict(Reason.AMBIGUOUS_NAME, gate.check.find(username)))

@@ -108,7 +108,7 @@ def test_any_bytes_are_answered(asked: Any, path: str, body: bytes, kind: str) -
 
 
 @settings(max_examples=150)
-@given(filters=st.lists(st.sampled_from(FILTERS) | st.text("/+#$,ab", max_size=8), min_size=1, max_size=4))
+@given(filters=st.lists(st.sampled_from(FILTERS) | st.text("/+#$ab", max_size=8), min_size=1, max_size=4))
 def test_what_is_refused_alone_is_refused_together(asked: Any, filters: list[str]) -> None:
     """Whatever a broker asks at once, each filter is looked at by itself."""
     _, hooks, device = asked

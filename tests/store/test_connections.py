@@ -86,3 +86,34 @@ def test_who_is_disabled_and_enabled_while_connected_is_online(light: Light) -> 
     light.happens(Kind.DISCONNECTED, MOMENT + 5)
     devices.enable(light.device, MOMENT + 6)
     assert light.device.status == Status.OFFLINE
+
+
+def test_of_a_node_only_the_connections_since_it_was_started_remain(light: Light) -> None:
+    connections = light.registry.store.connections
+
+    def connect(applicant: Applicant, *peers: str) -> None:
+        events = [Event(Kind.CONNECTED, applicant, Connection(peer, "", peer, MOMENT)) for peer in peers]
+        connections.record(events)
+
+    connect(light.applicant, "b.1.x", "b.3.x", "b.x")
+    connect(light.other, "b.1.y", "b.2.y", "B.1.y", "a.1.y", "c.1.y", "b-.1.y", "bb.1.y")
+    assert connections.forget_others("b.", "b.2.", MOMENT + 5) == 4
+    assert (light.device.status, light.device.status_at) == (Status.OFFLINE, MOMENT + 5)
+    assert light.find("light2").status == Status.ONLINE
+    peers = ["b.1.y", "b.2.y", "B.1.y", "a.1.y", "c.1.y", "b-.1.y", "bb.1.y", "b.1.x", "b.3.x", "b.x"]
+    left = {peer: (number, client_id) for peer, number, client_id in connections.at(peers)}
+    assert left == {peer: (light.other.id, peer) for peer in peers[1:7]}
+    assert connections.forget_others("b.", "b.2.", MOMENT + 6) == 0
+    assert connections.at([]) == []
+
+
+def test_who_comes_and_goes_many_times_at_once_has_come_last_when_it_did(light: Light) -> None:
+    moments = (MOMENT, MOMENT + 60_000, MOMENT + 120_000)
+    kinds = (Kind.CONNECTED, Kind.DISCONNECTED, Kind.CONNECTED)
+    connection = Connection("client", "", "peer", 0)
+    events = [
+        Event(kind, light.applicant, replace(connection, since=since))
+        for kind, since in zip(kinds, moments, strict=True)
+    ]
+    light.registry.store.connections.record(events)
+    assert (light.device.status, light.device.online_at) == (Status.ONLINE, MOMENT + 120_000)

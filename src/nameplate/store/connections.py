@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
+from sqlalchemy import ColumnElement, FromClause, and_, bindparam, case, exists, func, or_, select
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import and_, bindparam, case, func, or_, select
 
 from nameplate.domain.device import Status
 from nameplate.domain.presence import Connection, Connections
@@ -53,6 +53,30 @@ _GO: Final = (
 _LIVE: Final = select(*(connection.c[name] for name in ("device_id", "client_id", "address", "peer", "since"))).where(
     connection.c.device_id.in_(bindparam("devices", expanding=True))
 )
+_AT: Final = select(connection.c.peer, connection.c.device_id, connection.c.client_id).where(
+    connection.c.peer.in_(bindparam("peers", expanding=True))
+)
+
+
+def _is_other(table: FromClause) -> ColumnElement[bool]:
+    """Whether a peer begins with `node`, but not with `life`: two ranges, mostly empty."""
+    peer = table.c.peer
+    before = and_(peer >= bindparam("node"), peer < bindparam("life"))
+    return or_(before, and_(peer >= bindparam("past_life"), peer < bindparam("past_node")))
+
+
+_LEFT: Final = connection.alias("left")
+_OTHERS: Final = select(connection.c.device_id).where(_is_other(connection))
+_OTHERS_GO: Final = (
+    device.update()
+    .where(
+        _IS_ONLINE,
+        device.c.id.in_(_OTHERS),
+        ~exists().where(_LEFT.c.device_id == device.c.id, ~_is_other(_LEFT)),
+    )
+    .values(status=Status.OFFLINE, status_at=bindparam("moment"))
+)
+_OTHERS_CLOSED: Final = connection.delete().where(_is_other(connection))
 _CLOSED: Final = connection.delete().where(
     connection.c.device_id == bindparam("device"), connection.c.client_id == bindparam("client")
 )
@@ -104,7 +128,8 @@ class _Change:
             self.live.close(new.client_id, new.peer)
             self.went_at = new.since
             return
-        self.came_at = new.since if self.came_at is None else self.came_at
+        if self.came_at is None or new.since > self.came_at + _ONCE_MS:
+            self.came_at = new.since
         if event.kind is Kind.CONNECTED:
             self.clones += [Clone(self.device, new, other) for other in self.live.open(new)]
 
@@ -116,10 +141,22 @@ class ConnectionTable:
         self._database = database
         holders = select(connection.c.device_id).where(connection.c.client_id == bindparam("client_id"))
         self._holders = database.prepare(holders)
+        self._others = database.prepare(_OTHERS.limit(1))
 
     def holders(self, client_id: str) -> list[int]:
         """Return the ids of the devices that are connected with this client id."""
         return [row[0] for row in self._holders.rows(client_id=client_id)]
+
+    def at(self, peers: Sequence[str]) -> list[tuple[str, int, str]]:
+        """Return which devices are connected from some peers: peer, device id, client id."""
+        if not peers:
+            return []
+        with self._database.transaction(durable=False) as transaction:
+            return [
+                (peer, device_id, client_id)
+                for some in in_slices(peers)
+                for peer, device_id, client_id in transaction.execute(_AT, {"peers": some})
+            ]
 
     def record(self, events: Sequence[Event]) -> list[Clone]:
         """Write what some events come to, all or nothing, and return the clones that they show."""
@@ -136,6 +173,18 @@ class ConnectionTable:
         with self._database.transaction() as transaction:
             transaction.execute(connection.delete())
             return transaction.execute(offline.values(status=Status.OFFLINE, status_at=now)).rowcount
+
+    def forget_others(self, node: str, life: str, now: int) -> int:
+        """Take connections whose peers begin with `node`, but not with `life`, for ended; return how many there were.
+
+        Both end in a dot.
+        """
+        bounds = {"node": node, "life": life, "past_node": f"{node[:-1]}/", "past_life": f"{life[:-1]}/"}
+        if not self._others.rows(**bounds):
+            return 0
+        with self._database.transaction() as transaction:
+            transaction.execute(_OTHERS_GO, {**bounds, "moment": now})
+            return transaction.execute(_OTHERS_CLOSED, bounds).rowcount
 
     def forget(self, transaction: Transaction, device_id: int) -> None:
         """Delete the connections of a device that is being deleted."""

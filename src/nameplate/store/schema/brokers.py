@@ -14,10 +14,17 @@ connection: Final = Table(
     Column("device_id", BigInteger, primary_key=True, autoincrement=False),
     Column("client_id", AnyText, primary_key=True, comment="the whole of it, as the device sent it"),
     Column("address", Text, nullable=False, comment="the device's; empty if the broker does not tell"),
-    Column("peer", Text, nullable=False, comment="tells one connection of a client id from the next; may be empty"),
+    # Compared by bytes everywhere: some brokers' begin with what their connections have in common.
+    Column(
+        "peer",
+        Text().with_variant(Text(collation="C"), "postgresql"),
+        nullable=False,
+        comment="tells one connection of a client id from the next; may be empty",
+    ),
     Column("since", BigInteger, nullable=False),
-    # Some brokers say only which client id has gone.
+    # Some brokers say only which client id has gone, others only which connection.
     Index("connection_client", "client_id"),
+    Index("connection_peer", "peer"),
 )
 
 device_token: Final = Table(

@@ -1,6 +1,7 @@
 """What every adapter stands on: it asks the gate, and the gate checks and remembers."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from nameplate.brokers.check import Check, Credentials, Reason, Verdict
@@ -36,7 +37,7 @@ class Gate:
         verdict = self.check.connect(credentials)
         device = verdict.device
         if verdict.is_allowed and device is not None and device.status not in _SETTLED:
-            self._put(Kind.ADMITTED, device, credentials.client_id, "", "")
+            self.happened(Kind.ADMITTED, device, Connection(credentials.client_id, "", "", 0))
         return verdict
 
     def topic(self, username: str, action: Action, topic: str) -> Verdict:
@@ -61,16 +62,39 @@ class Gate:
         for number in store.connections.holders(client_id):
             device = store.applicants.get(number)
             if device is not None:
-                self._put(Kind.DISCONNECTED, device, client_id, "", "")
+                self.happened(Kind.DISCONNECTED, device, Connection(client_id, "", "", 0))
         return Verdict(Reason.ALLOWED)
+
+    def happened(self, kind: Kind, device: Applicant, connection: Connection) -> Verdict:
+        """Take note of what has happened, at a moment that the broker tells; 0 is now."""
+        longest = max(len(connection.address), len(connection.peer))
+        if len(connection.client_id) > CLIENT_ID_LENGTH or longest > _ADDRESS_LENGTH:
+            return Verdict(Reason.UNKNOWN, device)
+        now = self._registry.clock()
+        # A broker's clock may be ahead.
+        self._presence.put(Event(kind, device, replace(connection, since=min(connection.since or now, now))))
+        return Verdict(Reason.ALLOWED, device)
+
+    def holders(self, peers: Sequence[str]) -> dict[str, list[tuple[Applicant, str]]]:
+        """Return the devices that are connected from some peers, each with its client id."""
+        store = self._registry.store
+        found: dict[str, list[tuple[Applicant, str]]] = {}
+        for peer, number, client_id in store.connections.at(peers):
+            device = store.applicants.get(number)
+            if device is not None:
+                found.setdefault(peer, []).append((device, client_id))
+        return found
+
+    def restarted(self, node: str, life: str) -> None:
+        """Take the connections of a broker's node for ended, but for those since it was started."""
+        self._presence.forget_others(node, life, self._registry.clock())
+
+    def settle(self) -> None:
+        """Wait until what has happened is written."""
+        self._presence.settle()
 
     def _happened(self, kind: Kind, username: str, client_id: str, address: str, peer: str) -> Verdict:
         device = self.check.find(username)
-        if device is None or len(client_id) > CLIENT_ID_LENGTH or max(len(address), len(peer)) > _ADDRESS_LENGTH:
-            return Verdict(Reason.UNKNOWN, device)
-        self._put(kind, device, client_id, address, peer)
-        return Verdict(Reason.ALLOWED, device)
-
-    def _put(self, kind: Kind, device: Applicant, client_id: str, address: str, peer: str) -> None:
-        now = self._registry.clock()
-        self._presence.put(Event(kind, device, Connection(client_id, address, peer, now)))
+        if device is None:
+            return Verdict(Reason.UNKNOWN)
+        return self.happened(kind, device, Connection(client_id, address, peer, 0))

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from nameplate import logs, metrics
-from nameplate.brokers import amqtt, device_side, emqx, nanomq, rabbitmq, vernemq
+from nameplate.brokers import amqtt, device_side, emqx, nanomq, rabbitmq, rabbitmq_presence, vernemq
 from nameplate.brokers.answers import Answer
 from nameplate.brokers.bodies import optional, read_object
 from nameplate.brokers.check import Reason, identify
@@ -67,6 +67,7 @@ _HOOKS: Final = {
     "/brokers/rabbitmq/vhost": _Hook(rabbitmq.vhost, quiet=True),
     "/brokers/rabbitmq/resource": _Hook(rabbitmq.resource, quiet=True),
     "/brokers/rabbitmq/topic": _Hook(rabbitmq.topic, quiet=True),
+    "/brokers/rabbitmq/events": _Hook(rabbitmq_presence.events, writes=True),
     "/brokers/vernemq": _Hook(vernemq.hook, quiet=True),
     "/brokers/nanomq/authenticate": _Hook(nanomq.authenticate),
     "/brokers/nanomq/authorize": _Hook(nanomq.authorize, quiet=True),

@@ -28,6 +28,7 @@ What writes them shares a core with the checks, and in a storm it is the checks 
 """
 
 _RETRY_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ class Presence:
         self._table = table
         self._waiting: list[Event] = []
         self._coming: Counter[int] = Counter()
+        self._put = 0
+        self._written = 0
         self._condition = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
@@ -53,19 +56,32 @@ class Presence:
             if len(self._waiting) >= _MOST_WAITING:
                 raise SERVICE_UNAVAILABLE()
             self._waiting.append(event)
+            self._put += 1
             self._coming.update(_come([event]))
-            self._condition.notify()
+            self._condition.notify_all()
 
     def is_coming(self, device_id: int) -> bool:
         """Whether a device has come by an event that waits: in the database it may look as if it never had."""
         with self._condition:
             return device_id in self._coming
 
+    def settle(self) -> None:
+        """Wait until all that has been put so far is written. Raises SERVICE_UNAVAILABLE if that takes long."""
+        with self._condition:
+            due = self._put
+            if not self._condition.wait_for(lambda: self._written >= due, _SETTLE_SECONDS):
+                raise SERVICE_UNAVAILABLE()
+
+    def forget_others(self, node: str, life: str, now: int) -> None:
+        """Take connections whose peers begin with `node`, but not with `life`, for ended, after what has been put."""
+        self.settle()
+        retried(lambda: self._table.forget_others(node, life, now))
+
     def stop(self) -> None:
         """Write what waits, and stop."""
         self._closing.set()
         with self._condition:
-            self._condition.notify()
+            self._condition.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
@@ -97,7 +113,9 @@ class Presence:
             clones = []
         with self._condition:
             del self._waiting[: len(some)]
+            self._written += len(some)
             self._coming -= Counter(_come(some))
+            self._condition.notify_all()
         _tell(clones)
         return True
 

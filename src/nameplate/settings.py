@@ -53,6 +53,13 @@ class Settings(BaseSettings):
     broker_secret: SecretStr | None = Field(
         None, description="What brokers have to send with their hooks; without it they must be on this machine."
     )
+    rabbitmq_url: str = Field(
+        "amqp://nameplate@127.0.0.1:5672",
+        description="For `nameplate brokers rabbitmq` only: where RabbitMQ tells of connections; amqps:// with TLS.",
+    )
+    rabbitmq_password: SecretStr | None = Field(
+        None, description="For `nameplate brokers rabbitmq` only: the password there."
+    )
     quotas: Quotas = Field(Quotas.OFF, description="Refuse calls beyond the vendor's calls per second (vendor).")
     most_products: int | None = Field(None, ge=1, description="Products an account may have; by default any number.")
     most_devices: int | None = Field(None, ge=1, description="Devices a product may have; by default any number.")

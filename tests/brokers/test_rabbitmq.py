@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server = Server(directory / "data", broker_secret=SECRET).start()
     files, ca = certify(directory), directory / "devices-ca.pem"
     ca.write_text(server.command("ca", "show"))
-    with RabbitMq(directory, server.port, SECRET, files, ca) as broker:
+    with RabbitMq(directory, server.port, SECRET, tls=(*files, ca)) as broker:
         yield Site(server, broker, files[0])
     assert server.stop() == 0
     assert "Traceback" not in server.log

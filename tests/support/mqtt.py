@@ -33,9 +33,9 @@ class MqttClient:
         """Return a device's client."""
         return cls(port, device.client_id(chosen), device.username, device.password(chosen), is_clean=is_clean)
 
-    def connect(self) -> int:
-        """Connect and return the code of the CONNACK; -1 if the broker closes the connection without one."""
-        self.client.connect("127.0.0.1", self._port)
+    def connect(self, address: str = "") -> int:
+        """Connect, from an address of this machine; return the CONNACK's code, -1 if the broker hangs up instead."""
+        self.client.connect("127.0.0.1", self._port, bind_address=address)
         self.client.loop_start()
         kind, value = self.next("connect", "disconnect")
         return int(value) if kind == "connect" else -1

@@ -44,9 +44,9 @@ class Server:
         self._program = program
         self._module = module
 
-    def start(self, **more: str) -> Self:
-        """Start it, and return when it accepts calls."""
-        self.process = self._begin(["serve", "--port", "0"], self.environment | more)
+    def start(self, port: int = 0, **more: str) -> Self:
+        """Start it, by default on a free port, and return when it accepts calls."""
+        self.process = self._begin(["serve", "--port", str(port)], self.environment | more)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line.strip())

@@ -11,6 +11,14 @@ _ATTEMPTS: Final = 2
 _OK: Final = 200
 
 
+class HookAnswerError(ValueError):
+    """An answer with another status than 200."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 class HookClient:
     """One server's hooks, asked from many threads."""
 
@@ -48,7 +56,7 @@ class HookClient:
         answer = connection.getresponse()
         content = answer.read()
         if answer.status != _OK:
-            raise ValueError(content.decode("utf-8", "replace"))
+            raise HookAnswerError(answer.status, content.decode("utf-8", "replace"))
         found: dict[str, Any] = orjson.loads(content)
         return found
 

@@ -11,10 +11,12 @@ import typer
 
 from nameplate.brokers.mosquitto import Drift, Files, Mosquitto
 from nameplate.call import Registry
+from nameplate.cli.listening import rabbitmq
 from nameplate.cli.options import DatabaseUrl, DataDir, fail, opened_registry
 from nameplate.logs import say
 
 brokers = typer.Typer(no_args_is_help=True, help="Brokers that devices connect to.")
+brokers.command()(rabbitmq)
 
 _SHOWN: Final = 10
 

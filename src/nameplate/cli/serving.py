@@ -13,7 +13,8 @@ from nameplate.settings import Settings
 
 # What is secret comes from the environment: other users of a machine see each other's command lines.
 _SHOWN = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" not in str(field.annotation))
-_OF_A_SERVER = tuple(name for name in _SHOWN if name != "metrics_port")
+_OF_OTHERS = ("metrics_port", "rabbitmq_url")
+_OF_A_SERVER = tuple(name for name in _SHOWN if name not in _OF_OTHERS)
 _OF_A_WORKER = (
     *("host", "data_dir", "database_url", "workers", "lease", "metrics_port", "log_format", "log_level"),
     *("ca_certificate", "ca_key", "certificate_days"),

@@ -1,5 +1,7 @@
 """Who comes and goes on RabbitMQ: a listener hears it from the broker, and tells the server."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from tests.support.mqtt import MqttClient
 from tests.support.rabbitmq import ELSEWHERE, LISTENER, LISTENER_PASSWORD, NOBODY, RabbitMq, find_rabbitmq
 from tests.support.server import Server
 from tests.support.signer import Client
+from tests.support.tls import TlsProxy, certify
 
 SECRET = "what-rabbitmq-sends"
 CONNECT_AND_WAIT = """
@@ -37,30 +40,40 @@ class Site(NamedTuple):
 
     server: Server
     broker: RabbitMq
-    log: Path
+    directory: Path
 
     @property
     def root(self) -> Client:
         return self.server.root
 
+    @property
+    def log(self) -> str:
+        return (self.directory / "listener.log").read_text()
+
     def arguments(self, user: str = LISTENER, vhost: str = "") -> list[str]:
-        url = f"amqp://{user}@127.0.0.1:{self.broker.amqp_port}/{vhost}"
-        return ["brokers", "rabbitmq", "--rabbitmq-url", url, "--server", f"http://127.0.0.1:{self.server.port}"]
+        return called(
+            f"amqp://{user}@127.0.0.1:{self.broker.amqp_port}/{vhost}", f"http://127.0.0.1:{self.server.port}"
+        )
 
     def environment(self, **more: str) -> dict[str, str]:
         return self.server.environment | {"NAMEPLATE_RABBITMQ_PASSWORD": LISTENER_PASSWORD} | more
 
     @contextmanager
-    def listening(self) -> Iterator[Forked]:
+    def listening(self, *arguments: str, **more: str) -> Iterator[Forked]:
         """A listener that has to end well when it is told to."""
-        with Forked(self.arguments(), self.environment(), stderr=self.log) as listener:
+        log = self.directory / "listener.log"
+        with Forked(arguments or self.arguments(), self.environment(**more), stderr=log) as listener:
             assert listener.stdout is not None
-            assert listener.stdout.readline() == f"nameplate listens to RabbitMQ on 127.0.0.1:{self.broker.amqp_port}\n"
+            assert listener.stdout.readline().startswith("nameplate listens to RabbitMQ on 127.0.0.1:"), self.log
             try:
                 yield listener
             finally:
                 listener.terminate()
-            assert listener.wait(20) == 0, self.log.read_text()
+            assert listener.wait(20) == 0, self.log
+
+
+def called(url: str, server: str) -> list[str]:
+    return ["brokers", "rabbitmq", "--rabbitmq-url", url, "--server", server]
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +81,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("rabbitmq-presence")
     server = Server(directory / "data", broker_secret=SECRET).start()
     with RabbitMq(directory, server.port, SECRET, tells=True) as broker:
-        made = Site(server, broker, directory / "listener.log")
+        made = Site(server, broker, directory)
         yield made
     assert server.stop() == 0
-    said = made.log.read_text()
-    assert "Traceback" not in server.log + said
-    assert SECRET not in server.log + said
-    assert LISTENER_PASSWORD not in said
+    assert "Traceback" not in server.log + made.log
+    assert SECRET not in server.log + made.log
+    assert LISTENER_PASSWORD not in made.log
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +164,42 @@ def test_one_that_goes_after_another_listener_has_told_that_it_came(site: Site, 
             assert becomes(site.root, device, "OFFLINE")
 
 
+def test_a_second_listener_takes_over(site: Site, device: FieldDevice) -> None:
+    with site.listening() as first, site.listening(), MqttClient.of(device, site.broker.port) as client:
+        assert client.connect() == 0
+        assert becomes(site.root, device, "ONLINE")
+        first.terminate()
+        client.client.disconnect()
+        assert becomes(site.root, device, "OFFLINE")
+
+
+def test_a_listener_that_is_killed_has_lost_nothing(site: Site, device: FieldDevice) -> None:
+    with Forked(site.arguments(), site.environment(), stderr=site.directory / "listener.log") as listener:
+        assert listener.stdout is not None
+        listener.stdout.readline()
+        os.kill(listener.pid, signal.SIGSTOP)
+        with MqttClient.of(device, site.broker.port) as client:
+            assert client.connect() == 0
+        listener.kill()
+    with site.listening():
+        assert becomes(site.root, device, "OFFLINE")
+
+
+def test_over_tls_and_with_secrets_from_files(site: Site, device: FieldDevice) -> None:
+    files = certify(site.directory)
+    password, secret = site.directory / "password", site.directory / "secret"
+    password.write_text(f"{LISTENER_PASSWORD}\n")
+    secret.write_text(f"{SECRET}\n")
+    with TlsProxy(*files, site.broker.amqp_port) as amqps, TlsProxy(*files, site.server.port) as https:
+        arguments = called(f"amqps://{LISTENER}@127.0.0.1:{amqps.port}", f"https://127.0.0.1:{https.port}")
+        arguments += ["--password-file", str(password), "--secret-file", str(secret)]
+        others = {"NAMEPLATE_RABBITMQ_PASSWORD": "another", "NAMEPLATE_BROKER_SECRET": "another"}
+        with site.listening(*arguments, SSL_CERT_FILE=str(files[0]), **others):
+            with MqttClient.of(device, site.broker.port) as client:
+                assert client.connect() == 0
+            assert becomes(site.root, device, "OFFLINE")
+
+
 def test_one_identity_from_two_addresses_is_a_clone(site: Site, device: FieldDevice) -> None:
     with (
         site.listening(),
@@ -177,8 +225,8 @@ def test_a_server_that_is_away_is_told_when_it_is_back(site: Site, device: Field
         assert becomes(site.root, device, "ONLINE")
         assert site.server.stop() == 0
         client.client.disconnect()
-        wait_until(lambda: "The server cannot be told" in site.log.read_text())
-        site.server.start(site.server.port)
+        wait_until(lambda: "The server cannot be told" in site.log)
+        site.server.start_again()
         assert becomes(site.root, device, "OFFLINE", 60)
 
 
@@ -198,7 +246,7 @@ def test_after_a_crash_of_the_broker_those_who_do_not_come_back_are_offline(
             assert becomes(site.root, device, "OFFLINE", 90)
             assert becomes(site.root, other, "ONLINE")
         assert becomes(site.root, other, "OFFLINE")
-    assert "is away" in site.log.read_text()
+    assert "is away" in site.log
 
 
 @pytest.mark.parametrize(

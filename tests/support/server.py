@@ -44,9 +44,16 @@ class Server:
         self._program = program
         self._module = module
 
-    def start(self, port: int = 0, **more: str) -> Self:
-        """Start it, by default on a free port, and return when it accepts calls."""
-        self.process = self._begin(["serve", "--port", str(port)], self.environment | more)
+    def start(self, **more: str) -> Self:
+        """Start it on a free port, and return when it accepts calls."""
+        return self._start(0, self.environment | more)
+
+    def start_again(self) -> Self:
+        """Start it on the port that it had."""
+        return self._start(self.port, self.environment)
+
+    def _start(self, port: int, environment: dict[str, str]) -> Self:
+        self.process = self._begin(["serve", "--port", str(port)], environment)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line.strip())

@@ -64,12 +64,13 @@ class Site(NamedTuple):
         log = self.directory / "listener.log"
         with Forked(arguments or self.arguments(), self.environment(**more), stderr=log) as listener:
             assert listener.stdout is not None
-            assert listener.stdout.readline().startswith("nameplate listens to RabbitMQ on 127.0.0.1:"), self.log
             try:
+                assert listener.stdout.readline().startswith("nameplate listens to RabbitMQ on 127.0.0.1:"), self.log
                 yield listener
-            finally:
                 listener.terminate()
-            assert listener.wait(20) == 0, self.log
+                assert listener.wait(20) == 0, self.log
+            finally:
+                listener.kill()
 
 
 def called(url: str, server: str) -> list[str]:
@@ -200,6 +201,12 @@ def test_over_tls_and_with_secrets_from_files(site: Site, device: FieldDevice) -
             assert becomes(site.root, device, "OFFLINE")
 
 
+def test_it_may_be_told_to_end_twice(site: Site) -> None:
+    with site.listening() as listener:
+        for _ in range(5):
+            listener.terminate()
+
+
 def test_one_identity_from_two_addresses_is_a_clone(site: Site, device: FieldDevice) -> None:
     with (
         site.listening(),
@@ -235,12 +242,11 @@ def test_after_a_crash_of_the_broker_those_who_do_not_come_back_are_offline(
 ) -> None:
     other = register(site.root, product, f"light-{uuid4().hex[:8]}")
     with site.listening():
-        clients = [MqttClient.of(one, site.broker.port) for one in (device, other)]
-        assert [client.connect() for client in clients] == [0, 0]
-        assert all(becomes(site.root, one, "ONLINE") for one in (device, other))
-        site.broker.crash()
-        for client in clients:
-            client.client.loop_stop()
+        with MqttClient.of(device, site.broker.port) as one, MqttClient.of(other, site.broker.port) as two:
+            assert (one.connect(), two.connect()) == (0, 0)
+            assert becomes(site.root, device, "ONLINE")
+            assert becomes(site.root, other, "ONLINE")
+            site.broker.crash()
         with MqttClient.of(other, site.broker.port) as again:
             assert again.connect() == 0
             assert becomes(site.root, device, "OFFLINE", 90)

@@ -6,7 +6,7 @@ is away, and however this program ends, it goes on where it was.
 
 import logging
 import ssl
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -39,6 +39,7 @@ _AT_ONCE: Final = 200
 """Events that are told together; the largest, escaped, fit into a hook's body."""
 
 _IDLE_SECONDS: Final = 0.5
+_TICK_SECONDS: Final = 0.1
 _CONNECT_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -95,7 +96,8 @@ class Listener:
         self._place = place
         self._client = client
         self._say = say
-        self._stopping = threading.Event()
+        # Not an Event: the handler of a second signal would wait for that of the first.
+        self._is_stopping = False
         self._pause = _FIRST_PAUSE_SECONDS
         self._parameters = pika.ConnectionParameters(
             host=place.host,
@@ -111,21 +113,26 @@ class Listener:
 
     def stop(self) -> None:
         """Finish what is being told, and end `run`. May be called by a signal's handler."""
-        self._stopping.set()
+        self._is_stopping = True
 
     def run(self) -> None:
         """Listen until it is stopped. Raises ListenError."""
         # Whatever it has to say is said here, once and in fewer words.
         logging.getLogger("pika").setLevel(logging.CRITICAL)
-        while not self._stopping.is_set():
+        while not self._is_stopping:
             try:
                 self._listen()
             except _AwayError as error:
                 _log.warning("The server cannot be told; RabbitMQ keeps the events: %s", _words(error))
             except (AMQPError, OSError) as error:
                 _log.warning("%s is away: %s", self._place, _words(error))
-            self._stopping.wait(self._pause)
-            self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+            self._wait()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
+        while not self._is_stopping and time.monotonic() < end:
+            time.sleep(_TICK_SECONDS)
 
     def _listen(self) -> None:
         # While the server is away there is nothing to be fetched.
@@ -166,7 +173,7 @@ class Listener:
     def _consume(self, channel: BlockingChannel) -> None:
         told: list[dict[str, Any]] = []
         for method, properties, _ in channel.consume(QUEUE, inactivity_timeout=_IDLE_SECONDS):
-            if self._stopping.is_set():
+            if self._is_stopping:
                 return
             if method is None or properties is None:
                 continue

@@ -18,6 +18,7 @@ from nameplate.data_dir import StartError
 from nameplate.metrics import SHARED_DIR
 from nameplate.server import announce_root_key, listen, open_registry, serve
 from nameplate.settings import Settings
+from nameplate.signals import Stop
 
 _PROGRAM: Final = (sys.executable, "-c", "from nameplate.processes import serve_under_parent as serve; serve()")
 _STOP_SECONDS: Final = 40
@@ -32,16 +33,14 @@ def supervise(settings: Settings, say: Callable[[str], None]) -> None:
     with open_registry(settings) as registry:
         # Once, and before anybody serves: schema, master key, root key.
         announce_root_key(settings, registry, say)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stop = Stop()
     with listen(settings) as listener, TemporaryDirectory(prefix="nameplate-metrics-") as shared:
         family = _Family(settings, listener, Path(shared))
         try:
             family.start()
             host, port = listener.getsockname()[:2]
             say(f"nameplate is ready on http://{host}:{port}")
-            while not stopping.wait(_TICK_SECONDS):
+            while not stop.wait(_TICK_SECONDS):
                 family.replace_ended()
         finally:
             family.stop()

@@ -4,7 +4,6 @@ import gc
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from nameplate.leases import Leases
 from nameplate.rest.site import make_rest
 from nameplate.root_key import ensure_root_key
 from nameplate.settings import Settings
+from nameplate.signals import Stop
 from nameplate.store.database import UnusableDatabaseError
 from nameplate.store.store import Store
 from nameplate.webhooks.deliverer import Deliverer
@@ -145,15 +145,13 @@ def work(settings: Settings, say: Callable[[str], None]) -> None:
     """Work on batches until SIGTERM or SIGINT, then finish the present parts. Raises StartError."""
     with open_registry(settings) as registry, _exporting(settings) as port:
         workers = make_workers(registry, settings, max(1, settings.workers))
-        stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopping.set())
+        stop = Stop()
         deliverer = Deliverer(registry)
         workers.start()
         deliverer.start()
         metrics = "" if port is None else f", its metrics on http://{settings.host}:{port}/metrics"
         say(f"nameplate worker is ready on {registry.store.database.location}{metrics}")
-        stopping.wait()
+        stop.wait()
         deliverer.stop()
         workers.stop()
 

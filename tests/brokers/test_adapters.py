@@ -103,6 +103,14 @@ def test_vernemq_tells_who_has_gone_by_the_client_id_alone(root: Client, hooks: 
     assert becomes(root, device, "OFFLINE")
 
 
+def test_who_goes_at_once_has_gone(root: Client, hooks: Hooks, device: FieldDevice) -> None:
+    names = {"client_id": device.client_id(device.name), "username": device.username}
+    for _ in range(5):
+        assert vernemq(hooks, "on_register", **names, peer_addr="10.0.0.1", peer_port=8888) == {}
+        assert vernemq(hooks, "on_client_gone", client_id=names["client_id"]) == {}
+        assert becomes(root, device, "OFFLINE", 5)
+
+
 def test_nanomq_reads_the_status(root: Client, hooks: Hooks, device: FieldDevice) -> None:
     names = {"clientid": device.client_id(), "username": device.username}
     own = f"/sys/{device.product_key}/{device.name}/thing"

@@ -59,10 +59,11 @@ class Gate:
     def gone(self, client_id: str) -> Verdict:
         """Take note that the connection of a client id has ended, whoever's it was."""
         store = self._registry.store
-        for number in store.connections.holders(client_id):
-            device = store.applicants.get(number)
-            if device is not None:
-                self.happened(Kind.DISCONNECTED, device, Connection(client_id, "", "", 0))
+        # First those that wait: what is written meanwhile is found after.
+        found: dict[int, Applicant | None] = {device.id: device for device in self._presence.holders(client_id)}
+        found |= {number: store.applicants.get(number) for number in store.connections.holders(client_id)}
+        for device in filter(None, found.values()):
+            self.happened(Kind.DISCONNECTED, device, Connection(client_id, "", "", 0))
         return Verdict(Reason.ALLOWED)
 
     def happened(self, kind: Kind, device: Applicant, connection: Connection) -> Verdict:

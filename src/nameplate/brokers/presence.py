@@ -14,6 +14,7 @@ from typing import Final
 from nameplate import logs, metrics
 from nameplate.errors import SERVICE_UNAVAILABLE
 from nameplate.refusal import RefusedError
+from nameplate.store.applicants import Applicant
 from nameplate.store.connections import Clone, ConnectionTable, Event, Kind
 from nameplate.store.database import ConflictError, retried
 
@@ -64,6 +65,12 @@ class Presence:
         """Whether a device has come by an event that waits: in the database it may look as if it never had."""
         with self._condition:
             return device_id in self._coming
+
+    def holders(self, client_id: str) -> list[Applicant]:
+        """Return the devices that have connected with this client id by events that wait."""
+        with self._condition:
+            waiting = [event for event in self._waiting if event.connection.client_id == client_id]
+        return [event.device for event in waiting if event.kind is Kind.CONNECTED]
 
     def settle(self) -> None:
         """Wait until all that has been put so far is written. Raises SERVICE_UNAVAILABLE if that takes long."""

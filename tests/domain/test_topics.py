@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nameplate.domain.device_auth import Identity
-from nameplate.domain.topics import Action, Rule, is_allowed, is_filter, is_own, own_filters
+from nameplate.domain.topics import Action, Rule, allowed, is_filter, is_own, own_filters
 
 DEVICE = Identity("a1BwAGVabcd", "light1")
 BOTH = (Action.PUBLISH, Action.SUBSCRIBE)
@@ -91,6 +91,10 @@ def test_what_brokers_are_told_of_a_devices_topics_is_what_it_may_use() -> None:
         assert is_own(DEVICE, Action.PUBLISH, topic) == (action is None)
 
 
+def is_allowed(identity: Identity, action: Action, topic: str, rules: list[Rule]) -> bool:
+    return bool(allowed(identity, action, [topic], rules))
+
+
 RULES = [
     Rule(Action.SUBSCRIBE, "/fleet/${productKey}/#"),
     Rule(Action.PUBLISH, "/logs/+/${deviceName}"),
@@ -120,6 +124,12 @@ def test_a_rule_with_a_wildcard_does_not_cover_a_wider_one() -> None:
     assert not is_allowed(DEVICE, Action.SUBSCRIBE, "/a/#", [Rule(Action.SUBSCRIBE, "/a/+")])
     assert is_allowed(DEVICE, Action.SUBSCRIBE, "/a/+", [Rule(Action.SUBSCRIBE, "/a/+")])
     assert not is_allowed(DEVICE, Action.SUBSCRIBE, "/+", [Rule(Action.SUBSCRIBE, "/a")])
+
+
+def test_of_several_filters_those_are_allowed_that_a_rule_covers() -> None:
+    rules = [Rule(Action.SUBSCRIBE, "/a/${deviceName}/+"), Rule(Action.PUBLISH, "/b/#"), Rule(Action.SUBSCRIBE, "/c")]
+    asked = ["/a/light1/x", "/a/light2/x", "/b/x", "/c", "#", "$share/g", "$share/g//c"]
+    assert allowed(DEVICE, Action.SUBSCRIBE, asked, rules) == {"/a/light1/x", "/c", "$share/g//c"}
 
 
 @pytest.mark.parametrize("wide", ["#", "+/#", "+/x"])

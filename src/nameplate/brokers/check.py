@@ -22,7 +22,7 @@ from nameplate.domain.device_auth import (
 )
 from nameplate.domain.presence import CLIENT_ID_LENGTH
 from nameplate.domain.subjects import read_subject
-from nameplate.domain.topics import Action, is_allowed, is_own
+from nameplate.domain.topics import Action, allowed, is_own
 from nameplate.store.applicants import Applicant
 
 _REGISTERING: Final = ("register", "regnwl", "connwl")
@@ -130,7 +130,7 @@ class Check:
             return [Verdict(Reason.DISABLED, device)] * len(topics)
         foreign = {topic for topic in topics if not is_own(device.identity, action, topic)}
         rules = self._access.rules(device.product_id) if foreign else []
-        refused = {topic for topic in foreign if not is_allowed(device.identity, action, topic, rules)}
+        refused = foreign - allowed(device.identity, action, foreign, rules)
         return [Verdict(Reason.FOREIGN_TOPIC if topic in refused else Reason.ALLOWED, device) for topic in topics]
 
     def find(self, username: str) -> Applicant | None:

@@ -43,12 +43,11 @@ def is_own(identity: Identity, action: Action, topic: str) -> bool:
     return levels is not None and _is_own(identity, action, levels)
 
 
-def is_allowed(identity: Identity, action: Action, topic: str, rules: Iterable[Rule]) -> bool:
-    """Whether a product's rules allow a topic, or every topic of a filter."""
-    levels = _levels(action, topic)
-    return levels is not None and any(
-        rule.action == action and _covers(fill(rule.filter, identity).split("/"), levels) for rule in rules
-    )
+def allowed(identity: Identity, action: Action, topics: Iterable[str], rules: Iterable[Rule]) -> set[str]:
+    """Return those of some topics that a product's rules allow, and of some filters those that they allow whole."""
+    wide = [fill(rule.filter, identity).split("/") for rule in rules if rule.action == action]
+    split = {topic: _levels(action, topic) for topic in topics}
+    return {topic for topic, levels in split.items() if levels and any(_covers(rule, levels) for rule in wide)}
 
 
 def own_filters(identity: Identity) -> list[tuple[Action | None, str]]:

@@ -103,6 +103,27 @@ def test_vernemq_tells_who_has_gone_by_the_client_id_alone(root: Client, hooks: 
     assert becomes(root, device, "OFFLINE")
 
 
+@pytest.mark.parametrize("version", ["", "_m5"])
+@pytest.mark.parametrize("hook", ["auth_on_publish", "auth_on_subscribe"])
+def test_vernemq_device_that_took_its_session_over_is_online_as_soon_as_it_uses_a_topic(
+    root: Client, hooks: Hooks, device: FieldDevice, hook: str, version: str
+) -> None:
+    names = {"client_id": device.client_id(device.name), "username": device.username}
+    own, other = f"/{device.product_key}/{device.name}/a", "/another"
+    for _ in range(2):
+        assert vernemq(hooks, f"on_register{version}", **names, peer_addr="10.0.0.1", peer_port=8888) == {}
+        assert becomes(root, device, "ONLINE")
+    assert vernemq(hooks, "on_client_gone", client_id=names["client_id"]) == {}
+    assert becomes(root, device, "OFFLINE")
+    vernemq(hooks, f"{hook}{version}", **names, topic=other, topics=[{"topic": other, "qos": 0}])
+    time.sleep(0.2)
+    assert status(root, device) == "OFFLINE"
+    vernemq(hooks, f"{hook}{version}", **names, topic=own, topics=[{"topic": own, "qos": 0}])
+    assert becomes(root, device, "ONLINE")
+    assert vernemq(hooks, "on_client_gone", client_id=names["client_id"]) == {}
+    assert becomes(root, device, "OFFLINE")
+
+
 def test_who_goes_at_once_has_gone(root: Client, hooks: Hooks, device: FieldDevice) -> None:
     names = {"client_id": device.client_id(device.name), "username": device.username}
     for _ in range(5):
@@ -151,6 +172,19 @@ def test_emqx_tells_of_the_end_of_a_connection_after_the_next_has_begun(
     emqx_event(hooks, device, "connected", "10.0.0.2:1")
     assert becomes(root, device, "ONLINE")
     emqx_event(hooks, device, "subscribed", "10.0.0.2:1")
+
+
+def test_emqx_may_take_the_user_name_from_the_certificate(root: Client, hooks: Hooks, product: str) -> None:
+    key = str(root.call("CreateProduct", ProductName=f"x_{product}", NodeType="0", AuthType="x509")["ProductKey"])
+    made = root.call("RegisterDevice", ProductKey=key, DeviceName="certified")["Data"]
+    subject = f"serialNumber={made['IotId']},O={key},CN=certified"
+    names = {"clientid": "any", "username": subject, "cert_subject": subject}
+    device = FieldDevice(key, "certified", "")
+    assert hooks.post("/brokers/emqx/authenticate", names).json["result"] == "allow"
+    for what, expected in (("connected", "ONLINE"), ("disconnected", "OFFLINE")):
+        told = {"event": f"client.{what}", "clientid": "any", "username": subject, "peername": "10.0.0.1:1"}
+        assert hooks.post("/brokers/emqx/event", told).status == 200
+        assert becomes(root, device, expected)
 
 
 def test_a_disabled_device_that_disconnects_stays_disabled(root: Client, hooks: Hooks, device: FieldDevice) -> None:

@@ -52,6 +52,11 @@ class Gate:
         """Take note that a device has connected."""
         return self._happened(Kind.CONNECTED, username, client_id, address, peer)
 
+    def heard(self, device: Applicant, username: str, client_id: str) -> None:
+        """Take note that a device uses a topic: it is connected, even if it was told of as gone."""
+        if device.status == Status.OFFLINE and not self._presence.is_coming(device.id):
+            self.connected(username, client_id)
+
     def disconnected(self, username: str, client_id: str, peer: str = "") -> Verdict:
         """Take note that a device's connection has ended."""
         return self._happened(Kind.DISCONNECTED, username, client_id, "", peer)

@@ -1,6 +1,6 @@
 """VerneMQ: its webhooks, told apart by a header (docs/brokers/vernemq.md)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from nameplate.brokers.answers import Answer, as_json
@@ -29,7 +29,9 @@ def _register(gate: Gate, fields: Mapping[str, Any]) -> Answer:
 
 
 def _publish(gate: Gate, fields: Mapping[str, Any]) -> Answer:
-    return _answer(gate.topic(optional(fields, "username"), Action.PUBLISH, text(fields, "topic")))
+    verdict = gate.topic(optional(fields, "username"), Action.PUBLISH, text(fields, "topic"))
+    _hear(gate, fields, [verdict])
+    return _answer(verdict)
 
 
 def _subscribe(gate: Gate, fields: Mapping[str, Any]) -> Answer:
@@ -45,7 +47,7 @@ def _subscribe(gate: Gate, fields: Mapping[str, Any]) -> Answer:
 
 
 def _subscribe_m5(gate: Gate, fields: Mapping[str, Any]) -> Answer:
-    """Allow all filters or none: what VerneMQ cannot read of an answer that changes some, it takes for all."""
+    """Allow all filters or none: VerneMQ subscribes to a filter that comes back with QoS 135, its word for refused."""
     _, verdicts, refused = _filters(gate, fields)
     return _answer(refused[0] if refused else verdicts[0])
 
@@ -59,7 +61,16 @@ def _filters(gate: Gate, fields: Mapping[str, Any]) -> tuple[list[dict[str, Any]
         raise HOOK_BODY_NOT_VALID(problem=f"topics has more than {MOST_FILTERS} filters")
     topics = [text(one, "topic") for one in asked]
     verdicts = gate.topics(optional(fields, "username"), Action.SUBSCRIBE, topics)
+    _hear(gate, fields, verdicts)
     return asked, verdicts, [verdict for verdict in verdicts if not verdict.is_allowed]
+
+
+def _hear(gate: Gate, fields: Mapping[str, Any], verdicts: Iterable[Verdict]) -> None:
+    # When a session is taken over, the end of the old one may be told after the new one has begun, by a client id
+    # alone: what the device does next shows that it is there.
+    device = next((verdict.device for verdict in verdicts if verdict.is_allowed), None)
+    if device is not None:
+        gate.heard(device, optional(fields, "username"), text(fields, "client_id"))
 
 
 def _connected(gate: Gate, fields: Mapping[str, Any]) -> Answer:
@@ -76,7 +87,7 @@ def _answer(verdict: Verdict) -> Answer:
 
 
 def _error(reason: Reason) -> str:
-    # VerneMQ makes the return code of the CONNACK from it.
+    # For VerneMQ's log; what the device sees is the same.
     return "invalid_credentials" if reason is Reason.WRONG_SECRET else "not_authorized"
 
 

@@ -157,6 +157,41 @@ def test_what_a_product_allows_beyond_is_written_too(site: Site) -> None:
         assert client.receive() == (topic, b"to all")
 
 
+def test_only_mosquittos_own_line_breaks_part_lines(site: Site) -> None:
+    light = site.device("light1")
+    site.write()
+    access = site.directory / "access"
+    own = "# one\x0ctopic read none\r\n\n# two\u2028user nobody\n  user other\ntopic read kept\n"
+    with access.open("a", encoding="utf-8", newline="") as file:
+        file.write(own)
+    site.write()
+    assert own.encode() in access.read_bytes()
+    assert site.write("--check").returncode == 0
+    with access.open("a", encoding="utf-8") as file:
+        file.write(f"  user {light.username}\n topic readwrite #\n")
+    assert f"changed: 1 ({light.username})" in site.write("--check").stdout
+
+
+def test_a_password_that_mosquitto_would_find_behind_blanks_is_seen(site: Site) -> None:
+    passwords = site.directory / "passwords"
+    with passwords.open("a") as file:
+        file.write(f" gone&{site.product}:$7$101$none$none\n:gone2&{site.product}:$7$101$none$none\n")
+    assert "unwanted: 2 " in site.write().stdout
+    assert passwords.read_text() == f"{OWN_USER}\n"
+
+
+def test_a_rule_that_mosquitto_would_refuse_all_lines_for_is_left_out(site: Site) -> None:
+    light = site.device("light1")
+    deepest, deeper = "/" * 200, "/" * 201
+    for text in (deepest, deeper):
+        site.server.command("access", "allow", site.product, "publish", text)
+    written = site.write()
+    assert f"the rules '{deeper}'\n" in written.stdout
+    assert f"topic write {deepest}\n" in (site.directory / "access").read_text()
+    with Mosquitto(site.directory) as broker:
+        assert connects(broker, light)
+
+
 def test_a_deleted_products_devices_are_taken_out(site: Site) -> None:
     light = site.device("light1")
     site.write()

@@ -20,6 +20,9 @@ _ITERATIONS: Final = 101
 """What Mosquitto's own program takes; a DeviceSecret has 128 bits, which no number of guesses finds."""
 
 _SALT_BYTES: Final = 12
+_MOST_SLASHES: Final = 200
+"""Mosquitto refuses the whole list for a filter with more."""
+
 _ACCESS: Final = {None: "readwrite", Action.PUBLISH: "write", Action.SUBSCRIBE: "read"}
 
 
@@ -63,7 +66,7 @@ class Mosquitto:
         """User names that the password file cannot hold: it takes what follows a colon for the password."""
 
         self.rules_left_out: list[str] = []
-        """Filters of rules that no line of the access list can hold."""
+        """Filters of rules that the access list cannot hold."""
 
         self._wanted = dict(self._entries())
 
@@ -89,13 +92,13 @@ class Mosquitto:
 
     def write(self, present: Files) -> Files:
         """Return the files as they should be; what is not of these products' devices stays."""
-        kept = [line for line in present.passwords.splitlines() if not self._is_own(line.partition(":")[0])]
+        kept = [line for line in _lines(present.passwords) if not self._is_own(_credentials(line)[0])]
         passwords = [*kept, *(f"{name}:{entry.password}" for name, entry in self._wanted.items())]
         access: list[str] = []
         for name, lines in _sections(present.access):
             # What is for everybody may stand behind a device's topics too.
             is_own = name is not None and self._is_own(name)
-            access += [line for line in lines[1:] if line and not _is_topic(line)] if is_own else lines
+            access += [line for line in lines[1:] if not _is_topic(line)] if is_own else lines
         for name, entry in self._wanted.items():
             access += [f"user {name}", *entry.access]
         return Files(_join(passwords), _join(access))
@@ -115,10 +118,10 @@ class Mosquitto:
             yield name, _Entry(self._hash(name, device.open_secret(self._registry.master)), access)
 
     def _rules(self, key: str) -> list[Rule]:
-        """Return the topics that a product allows its devices beyond their own, and that a line can hold."""
+        """Return the topics that a product allows its devices beyond their own, and that the list can hold."""
         product = self._registry.store.products.find(key)
         rules = [] if product is None else self._registry.store.device_access.rules(product.id)
-        fitting = [rule for rule in rules if rule.filter.isprintable() and rule.filter == rule.filter.strip()]
+        fitting = [rule for rule in rules if _fits(rule.filter)]
         self.rules_left_out += [rule.filter for rule in rules if rule not in fitting]
         return fitting
 
@@ -144,8 +147,8 @@ class Mosquitto:
 
     def _own_passwords(self, text: str) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for line in text.splitlines():
-            name, _, password = line.partition(":")
+        for line in _lines(text):
+            name, password = _credentials(line)
             if self._is_own(name):
                 found.setdefault(name, []).append(password)
         return found
@@ -159,18 +162,35 @@ class Mosquitto:
         return found
 
 
+def _fits(text: str) -> bool:
+    """Whether a line can hold a filter, and Mosquitto takes the line."""
+    return text.isprintable() and text == text.strip() and text.count("/") <= _MOST_SLASHES
+
+
+def _lines(text: str) -> list[str]:
+    """Split a text where Mosquitto does, which `splitlines` does not."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _credentials(line: str) -> tuple[str, str]:
+    """Return the user name and the password of a line, as Mosquitto finds them."""
+    name, _, password = line.lstrip(":").partition(":")
+    return name.strip(), password
+
+
 def _sections(text: str) -> list[tuple[str | None, list[str]]]:
     """Split an access list: what is for everybody, then each user's lines, the one that names him first."""
     found: list[tuple[str | None, list[str]]] = [(None, [])]
-    for line in text.splitlines():
-        if line.startswith("user "):
-            found.append((line.removeprefix("user ").strip(), []))
+    for line in _lines(text):
+        word, _, rest = line.lstrip(" ").partition(" ")
+        if word == "user":
+            found.append((rest.strip(), []))
         found[-1][1].append(line)
     return found
 
 
 def _is_topic(line: str) -> bool:
-    return line.split(maxsplit=1)[:1] == ["topic"]
+    return line.lstrip(" ").startswith("topic ")
 
 
 def _join(lines: Iterable[str]) -> str:

@@ -86,7 +86,7 @@ def _is_mosquitto(number: int) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text() if path.exists() else ""
+        return path.read_bytes().decode() if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{path} cannot be read: {error}.")
 
@@ -98,7 +98,8 @@ def _show(wanted: Mosquitto, drift: Drift) -> None:
     if wanted.left_out:
         say(f"left out, since their names have a colon: {len(wanted.left_out)} ({_some(wanted.left_out)})")
     if wanted.rules_left_out:
-        say(f"left out, since no line can hold them: the rules {', '.join(map(ascii, wanted.rules_left_out))}")
+        rules = ", ".join(map(ascii, wanted.rules_left_out))
+        say(f"left out, since Mosquitto's list cannot hold them: the rules {rules}")
     say(f"{wanted.devices} devices may connect; the files {'differed' if drift else 'did not differ'}")
 
 
@@ -114,13 +115,13 @@ def _replace(path: Path, text: str) -> None:
     try:
         path = path.resolve()
         descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "wb") as file:
             if path.exists():
                 had = path.stat()
                 os.fchmod(descriptor, stat.S_IMODE(had.st_mode))
                 if os.geteuid() == 0:
                     os.fchown(descriptor, had.st_uid, had.st_gid)
-            file.write(text)
+            file.write(text.encode())
             file.flush()
             os.fsync(descriptor)
         Path(name).replace(path)

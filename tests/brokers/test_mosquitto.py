@@ -203,9 +203,11 @@ def test_a_deleted_products_devices_are_taken_out(site: Site) -> None:
 
 
 def test_a_product_whose_devices_could_be_taken_over_is_warned_of(site: Site) -> None:
-    assert "warning" not in site.write().stdout
+    assert site.write().stderr == ""
     site.server.command("access", "dynamic-registration", site.product, "--on")
-    assert f"warning: {site.product} has dynamic registration on" in site.write().stdout
+    written = site.write()
+    assert written.returncode == 0
+    assert f"warning: {site.product} has dynamic registration on" in written.stderr
 
 
 def test_a_link_stays_one(site: Site) -> None:
@@ -230,6 +232,18 @@ def test_secrets_are_in_neither_file(site: Site) -> None:
     assert light.secret not in files + done.stdout + done.stderr
 
 
+def test_a_program_that_only_has_mosquitto_in_its_name_is_not_signalled(site: Site) -> None:
+    program = site.directory / "mosquitto_sub"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as other:
+        (site.directory / "pid").write_text(f"{other.pid}\n")
+        refused = site.write("--pid-file", str(site.directory / "pid"))
+        still_runs = other.poll() is None
+        other.kill()
+    assert (refused.returncode, still_runs) == (1, True)
+    assert f"process {other.pid} is not Mosquitto's" in refused.stderr
+
+
 def test_what_cannot_be_done_is_said(site: Site) -> None:
     missing = site.server.run("brokers", "mosquitto", "--product", "a1BwAGVabcd", "--passwords", "p", "--access", "a")
     assert (missing.returncode, missing.stderr) == (1, "nameplate: There is no product a1BwAGVabcd.\n")
@@ -240,6 +254,9 @@ def test_what_cannot_be_done_is_said(site: Site) -> None:
         (site.directory / "pid").write_text(f"{number}\n")
         refused = site.write("--pid-file", str(site.directory / "pid"))
         assert (refused.returncode, f"process {number} is not Mosquitto's" in refused.stderr) == (1, True)
+    for number, why in (("4194305", "there is no process 4194305"), ("", "no number is in it")):
+        (site.directory / "pid").write_text(f"{number}\n")
+        assert why in site.write("--pid-file", str(site.directory / "pid")).stderr
     (site.directory / "passwords").unlink()
     (site.directory / "passwords").mkdir()
     refused = site.write()

@@ -73,15 +73,8 @@ def _require(registry: Registry, keys: list[str]) -> None:
             fail(f"There is no product {key}.")
         if found is not None and registry.store.device_access.may_register(found.id):
             # Mosquitto tells nobody who has connected, so they stay as registrable as they were.
-            say(
-                f"warning: {key} has dynamic registration on: whoever has its ProductSecret can take these devices over"
-            )
-
-
-def _is_mosquitto(number: int) -> bool:
-    """Whether a process runs Mosquitto, as far as this system tells."""
-    processes = Path("/proc")
-    return not (processes / "self").exists() or "mosquitto" in (processes / str(number) / "comm").read_text()
+            risk = "whoever has its ProductSecret can take these devices over"
+            typer.echo(f"warning: {key} has dynamic registration on: {risk}", err=True)
 
 
 def _read(path: Path) -> str:
@@ -130,16 +123,28 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _reload(pid_file: Path) -> None:
-    problem = None
     try:
         number = int(pid_file.read_text())
-        # 0 and below are groups of processes; and a file that was left over names somebody else's.
-        if number > 1 and _is_mosquitto(number):
+        problem = _doubt(number)
+        if problem is None:
             os.kill(number, signal.SIGHUP)
-        else:
-            problem = f"process {number} is not Mosquitto's"
-    except (OSError, ValueError) as error:
+    except (OverflowError, ValueError):
+        problem = "no number is in it"
+    except OSError as error:
         problem = str(error)
     if problem is not None:
         fail(f"Mosquitto could not be told to read the files anew ({pid_file}): {problem}.")
     say("Mosquitto reads the files anew; it disconnects who may not be connected any more")
+
+
+def _doubt(number: int) -> str | None:
+    """Say why a process is not taken for Mosquitto's, as far as this system tells."""
+    processes = Path("/proc")
+    # 0 and below are groups of processes; and a file that was left over names somebody else's.
+    if number > 0 and not (processes / "self").exists():
+        return None
+    try:
+        is_mosquitto = number > 0 and (processes / str(number) / "comm").read_text() == "mosquitto\n"
+    except FileNotFoundError:
+        return f"there is no process {number}"
+    return None if is_mosquitto else f"process {number} is not Mosquitto's"

@@ -16,22 +16,24 @@ class MqttClient:
     """One connection; what the broker answers is waited for."""
 
     def __init__(
-        self, port: int, client_id: str, username: str = "", password: str | None = None, *, is_clean: bool = True
+        self, port: int, client_id: str, username: str = "", password: str | None = None, *, clean: bool = True
     ) -> None:
-        self._events: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, is_clean, reconnect_on_failure=False)
+        # Not by way of this object: a client in a circle is collected after its sockets, which are then left open.
+        events: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._events = events
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, clean, reconnect_on_failure=False)
         if username:
             self.client.username_pw_set(username, password)
-        self.client.on_connect = lambda *found: self._events.put(("connect", found[3].value))
-        self.client.on_subscribe = lambda *found: self._events.put(("subscribe", [code.value for code in found[3]]))
-        self.client.on_message = lambda *found: self._events.put(("message", (found[2].topic, found[2].payload)))
-        self.client.on_disconnect = lambda *found: self._events.put(("disconnect", found[3].value))
+        self.client.on_connect = lambda *found: events.put(("connect", found[3].value))
+        self.client.on_subscribe = lambda *found: events.put(("subscribe", [code.value for code in found[3]]))
+        self.client.on_message = lambda *found: events.put(("message", (found[2].topic, found[2].payload)))
+        self.client.on_disconnect = lambda *found: events.put(("disconnect", found[3].value))
         self._port = port
 
     @classmethod
-    def of(cls, device: FieldDevice, port: int, chosen: str = "any", *, is_clean: bool = True) -> Self:
+    def of(cls, device: FieldDevice, port: int, chosen: str = "any") -> Self:
         """Return a device's client."""
-        return cls(port, device.client_id(chosen), device.username, device.password(chosen), is_clean=is_clean)
+        return cls(port, device.client_id(chosen), device.username, device.password(chosen))
 
     def connect(self, address: str = "") -> int:
         """Connect, from an address of this machine; return the CONNACK's code, -1 if the broker hangs up instead."""
@@ -60,14 +62,6 @@ class MqttClient:
             found = self._events.get(timeout=max(0.0, end - time.monotonic()))
             if found[0] in kinds:
                 return found
-
-    def drop(self) -> None:
-        """Be gone without a word."""
-        self.client.on_disconnect = None
-        self.client.loop_stop()
-        found = self.client.socket()
-        assert found is not None
-        found.close()
 
     def __enter__(self) -> Self:
         return self

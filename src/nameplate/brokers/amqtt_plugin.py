@@ -11,50 +11,63 @@ It runs in the broker's process: `pip install 'nameplate[amqtt]'`, and in the br
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
+import amqtt.broker
+from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import BrokerContext
 from amqtt.contexts import Action
-from amqtt.mqtt.connect import ConnectPacket
-from amqtt.mqtt.packet import MQTTPacket
+from amqtt.errors import MQTTError
+from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.mqtt.publish import PublishPacket
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.plugins.manager import PluginManager
 from amqtt.session import OutgoingApplicationMessage, Session
 
 from nameplate.brokers.hook_client import HookClient
 
-_STANDING: Final = "nameplate.standing"
+_REGISTERING: Final = "nameplate.registering"
 _REGISTER_TOPIC: Final = "/ext/register"
 _REGISTER_SECONDS: Final = 15
 """After which the platform, too, cuts the connection of a device that has fetched its secret."""
 
+_END_SECONDS: Final = 2
 _THREADS: Final = 16
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Standing:
-    """What was proven of a session.
+@dataclass(frozen=True, eq=False, slots=True)
+class _Connection:
+    """A connection that is let in: whose it is, where from, and the task that the broker serves it in."""
 
-    What amqtt has in it is not: a CONNECT for a session that is kept overwrites the user name and the will before
-    anybody has looked at the password, and leaves the address and the certificate of the connection before.
-    """
+    username: str
+    client_id: str
+    address: str
+    peer: str
+    handler: BrokerProtocolHandler
+    task: asyncio.Task[Any] | None
 
-    username: str = ""
-    """Who it belongs to, once that was proven: nobody else may ever take it over."""
+    @property
+    def session_name(self) -> str:
+        """What the broker calls the session: devices may choose one client id, and share nothing by it."""
+        return f"{self.username} {self.client_id}"
 
-    is_admitted: bool = False
-    is_registering: bool = False
-    connections: int = 0
-    """One, and while another takes over two; amqtt tells of the first one's end when the second has begun."""
+    async def end(self) -> None:
+        """Have the broker end it, and wait until it has."""
+        await self.handler.handle_connection_closed()
+        if self.task is not None:
+            await asyncio.wait([self.task], timeout=_END_SECONDS)
 
-    @classmethod
-    def of(cls, session: Session) -> "_Standing":
-        """Return a session's."""
-        found: _Standing = session.attributes.setdefault(_STANDING, cls())
-        return found
+
+_current: ContextVar[_Connection | None] = ContextVar("connection", default=None)
+"""The connection that the broker serves in this task. A session is no help: several have it, one after another."""
 
 
 class NameplatePlugin(BaseAuthPlugin, BaseTopicPlugin):
@@ -74,95 +87,108 @@ class NameplatePlugin(BaseAuthPlugin, BaseTopicPlugin):
         super().__init__(context)
         secret = None if self.config.secret_file is None else Path(self.config.secret_file).read_text().strip()
         self._client = HookClient(self.config.url, secret, self.config.timeout)
-        self._sent: ConnectPacket | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="nameplate")
+        self._live: dict[str, _Connection] = {}
+        amqtt.broker.BrokerProtocolHandler = _Handler  # type: ignore[attr-defined]  # amqtt offers no other way
 
-    async def on_mqtt_packet_received(self, *, packet: MQTTPacket[Any, Any, Any], **_: object) -> None:
-        """Take note of a CONNECT, right before its client is to be authenticated.
-
-        What the session says by then may be of another CONNECT for the same session.
-        """
-        if isinstance(packet, ConnectPacket):
-            self._sent = packet
-
-    async def authenticate(self, *, session: Session) -> bool | None:
+    async def meet(self, handler: BrokerProtocolHandler, session: Session) -> bool:
         """Whether a client may connect; one that asks for its secret gets it, and may do nothing else."""
-        sent, self._sent = self._sent, None
-        standing, certificate, has_will = _Standing.of(session), _subject(session), session.will_flag
-        standing.is_admitted, session.will_flag = False, False
-        if sent is None or sent.client_id != session.client_id:
+        _current.set(None)
+        certificate = _subject(session)
+        credentials = {"client_id": session.client_id, "username": session.username or ""}
+        credentials |= {"subject": certificate} if certificate else {"password": session.password or ""}
+        connection = _Connection(
+            username=session.username or certificate,
+            client_id=session.client_id or "",
+            address=session.remote_address or "",
+            peer=f"{session.remote_address}:{session.remote_port}",
+            handler=handler,
+            task=asyncio.current_task(),
+        )
+        wants_secret = "authType=register," in f"{session.client_id},".replace("|", ",")
+        meet = self._register if wants_secret else self._admit
+        if not await meet(connection, session, credentials):
             return False
-        username = sent.username or certificate
-        if standing.username not in ("", username):
-            return False
-        credentials = {"client_id": sent.client_id, "username": sent.username or ""}
-        credentials |= {"subject": certificate} if certificate else {"password": sent.password or ""}
-        if "authType=register," in f"{session.client_id},".replace("|", ","):
-            return await self._register(session, credentials)
-        if not await self._asks("connect", credentials):
-            return False
-        standing.username, standing.is_admitted = username, True
-        if has_will and not session.parent:
-            session.will_flag = await self._may(standing, session.will_topic, Action.PUBLISH)
+        _current.set(connection)
         return True
+
+    async def authenticate(self, *, session: Session) -> bool | None:  # noqa: ARG002 (amqtt's)
+        """Whether a client has been met and let in."""
+        return _current.get() is not None
 
     async def topic_filtering(
         self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
     ) -> bool | None:
         """Whether a client may publish or subscribe; what it has subscribed to, it may receive."""
-        standing = _Standing() if session is None else _Standing.of(session)
-        if not standing.is_admitted:
+        if session is None or _REGISTERING in session.attributes:
             return False
-        return action is Action.RECEIVE or await self._may(standing, topic, action)
+        if action is Action.RECEIVE:
+            return True
+        connection = _current.get()
+        return connection is not None and await self._may(connection, action, topic)
 
-    async def on_broker_client_connected(self, *, client_id: str, client_session: Session) -> None:
-        """Tell Nameplate, or cut the connection of a client that has fetched its secret."""
-        standing = _Standing.of(client_session)
-        standing.connections += 1
-        if standing.is_registering:
+    async def on_broker_client_connected(self, *, client_id: str, client_session: Session) -> None:  # noqa: ARG002 (amqtt's)
+        """Cut the connection of a client that has fetched its secret."""
+        connection = _current.get()
+        if connection is not None and _REGISTERING in client_session.attributes:
             await asyncio.sleep(_REGISTER_SECONDS)
-            await self._cut(client_id, client_session)
-        else:
-            await self._tell(client_session, connected=True)
+            await connection.end()
 
     async def on_broker_client_disconnected(self, *, client_id: str, client_session: Session) -> None:  # noqa: ARG002 (amqtt's)
         """Tell Nameplate."""
-        standing = _Standing.of(client_session)
-        standing.connections -= 1
-        if not standing.is_registering and not standing.connections:
-            await self._tell(client_session, connected=False)
-
-    async def on_broker_retained_message(self, *, client_id: str | None, retained_message: Any) -> None:  # noqa: ARG002, ANN401 (amqtt's)
-        """Let no message be retained: amqtt sends those that anybody has subscribed to, to whoever connects."""
-        self._broker._retained_messages.pop(retained_message.topic, None)  # noqa: SLF001 (amqtt offers no other way)
+        connection = _current.get()
+        if connection is not None and _REGISTERING not in client_session.attributes:
+            await self._tell(connection, connected=False)
 
     async def close(self) -> None:
         """Let the questions that are under way be answered."""
         self._pool.shutdown()
 
-    async def _register(self, session: Session, credentials: dict[str, Any]) -> bool:
-        # A session that is kept may be another's, with messages that wait in it.
-        if session.parent or not session.clean_session:
+    async def _admit(self, connection: _Connection, session: Session, credentials: dict[str, Any]) -> bool:
+        if not await self._asks("connect", credentials):
             return False
+        session.client_id = connection.session_name
+        session.will_retain = False
+        session.will_flag = session.will_flag and await self._may(connection, Action.PUBLISH, session.will_topic)
+        # Before the one that it replaces is over: two at once from different places may be a clone.
+        await self._tell(connection, connected=True)
+        await self._replace(connection)
+        return True
+
+    async def _register(self, connection: _Connection, session: Session, credentials: dict[str, Any]) -> bool:
         answer = await self._ask("register", {**credentials, "is_secure": session.ssl_object is not None})
         if not answer.get("allow"):
             return False
-        _Standing.of(session).is_registering = True
+        session.client_id = f"{connection.session_name} {uuid4()}"
+        session.clean_session = True
+        session.will_flag = False
+        session.attributes[_REGISTERING] = True
         # What waits in a session is sent once it is connected, without a subscription.
         message = OutgoingApplicationMessage(None, _REGISTER_TOPIC, 0, answer["payload"].encode(), retain=False)
         await session.retained_messages.put(message)
         return True
 
-    async def _tell(self, session: Session, *, connected: bool) -> None:
-        names = {"client_id": session.client_id, "username": _Standing.of(session).username}
-        # Of a session that is kept the address is that of its first connection.
-        place = {"address": "", "peer": ""}
-        if not session.parent:
-            place = {"address": session.remote_address or "", "peer": f"{session.remote_address}:{session.remote_port}"}
-        await self._ask("event", {**names, **place, "connected": connected})
+    async def _replace(self, connection: _Connection) -> None:
+        """End the connection that has had the session; the broker leaves it open, or takes it for the new one."""
+        name = connection.session_name
+        before = self._live.get(name)
+        self._live[name] = connection
+        if connection.task is not None:
+            connection.task.add_done_callback(lambda _: self._forget(connection))
+        if before is not None:
+            await before.end()
 
-    async def _may(self, standing: _Standing, topic: str | None, action: Action | None) -> bool:
-        return await self._asks("topic", {"username": standing.username, "topic": topic, "action": action})
+    def _forget(self, connection: _Connection) -> None:
+        if self._live.get(connection.session_name) is connection:
+            del self._live[connection.session_name]
+
+    async def _may(self, connection: _Connection, action: Action | None, topic: str | None) -> bool:
+        return await self._asks("topic", {"username": connection.username, "topic": topic, "action": action})
+
+    async def _tell(self, connection: _Connection, *, connected: bool) -> None:
+        names = {"client_id": connection.client_id, "username": connection.username}
+        where = {"address": connection.address, "peer": connection.peer}
+        await self._ask("event", {**names, **where, "connected": connected})
 
     async def _asks(self, hook: str, body: dict[str, Any]) -> bool:
         return (await self._ask(hook, body)).get("allow") is True
@@ -176,22 +202,46 @@ class NameplatePlugin(BaseAuthPlugin, BaseTopicPlugin):
             return {}
         return answer
 
-    @property
-    def _broker(self) -> Any:  # noqa: ANN401 (amqtt's class, which it does not show to plugins)
-        return self.context._broker_instance  # type: ignore[attr-defined]  # noqa: SLF001 (amqtt offers no other way)
 
-    async def _cut(self, client_id: str, session: Session) -> None:
-        known, handler = self._broker.sessions.get(client_id, (None, None))
-        if known is session and handler is not None:
-            await handler.handle_connection_closed()
+class _Handler(BrokerProtocolHandler):
+    """Has the plugin meet a client before the broker looks for its session.
+
+    The broker by itself gives a known session to whoever names its client id, with the new user name and will in it and
+    the old certificate, and asks then.
+    """
+
+    @classmethod
+    async def init_from_connect(
+        cls,
+        reader: ReaderAdapter,
+        writer: WriterAdapter,
+        plugins_manager: PluginManager[BrokerContext],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> tuple[BrokerProtocolHandler, Session]:
+        """Return what belongs to a client that is let in. Raises MQTTError for others."""
+        handler, session = await super().init_from_connect(reader, writer, plugins_manager, loop)
+        for plugin in plugins_manager.plugins:
+            if isinstance(plugin, NameplatePlugin) and not await plugin.meet(handler, session):
+                await _refuse(writer)
+                raise MQTTError(f"{session.username} is not let in")  # noqa: EM102, TRY003 (the broker's, for its log)
+        return handler, session
+
+    async def handle_publish(self, publish_packet: PublishPacket) -> None:
+        """Take a message as one that is not kept: the broker would send it to whoever connects next."""
+        publish_packet.retain_flag = False
+        await super().handle_publish(publish_packet)
+
+
+async def _refuse(writer: WriterAdapter) -> None:
+    # The broker counts a connection for ever that is reset while it closes it.
+    with suppress(OSError):
+        await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
+        await writer.close()
 
 
 def _subject(session: Session) -> str:
-    """Return the subject of the certificate that the broker has checked; empty if there is none.
-
-    Of a session that is kept nobody knows: the certificate in it is that of its first connection.
-    """
-    if session.ssl_object is None or session.parent:
+    """Return the subject of the certificate that the broker has checked; empty if there is none."""
+    if session.ssl_object is None:
         return ""
     certificate = session.ssl_object.getpeercert() or {}
     parts: list[tuple[str, str]] = [pair for group in certificate.get("subject", ()) for pair in group]  # type: ignore[misc]  # a loose type

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from nameplate.cli.brokers import _doubt as doubt
 from tests.support.devices import FieldDevice, register
 from tests.support.mosquitto import Mosquitto, find_mosquitto
 from tests.support.mqtt import MqttClient
@@ -244,13 +245,19 @@ def test_a_program_that_only_has_mosquitto_in_its_name_is_not_signalled(site: Si
     assert f"process {other.pid} is not Mosquitto's" in refused.stderr
 
 
+@pytest.mark.parametrize("number", [0, -1, -7])
+def test_groups_of_processes_are_not_signalled(number: int) -> None:
+    # Not by way of the command: if it did, nobody would be left to say so.
+    assert doubt(number) == f"process {number} is not Mosquitto's"
+
+
 def test_what_cannot_be_done_is_said(site: Site) -> None:
     missing = site.server.run("brokers", "mosquitto", "--product", "a1BwAGVabcd", "--passwords", "p", "--access", "a")
     assert (missing.returncode, missing.stderr) == (1, "nameplate: There is no product a1BwAGVabcd.\n")
     stale = site.write("--pid-file", str(site.directory / "none"))
     assert stale.returncode == 1
     assert "could not be told to read the files anew" in stale.stderr
-    for number in ("0", "-1", "1", str(os.getpid())):
+    for number in ("1", str(os.getpid())):
         (site.directory / "pid").write_text(f"{number}\n")
         refused = site.write("--pid-file", str(site.directory / "pid"))
         assert (refused.returncode, f"process {number} is not Mosquitto's" in refused.stderr) == (1, True)

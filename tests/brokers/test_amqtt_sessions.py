@@ -85,7 +85,7 @@ def test_a_session_with_tls_makes_no_other_secure(site: Site, bob: FieldDevice, 
 def test_whoever_has_no_password_does_not_disturb_who_is_connected(
     site: Site, alice: FieldDevice, bob: FieldDevice
 ) -> None:
-    with kept(alice, site) as her, MqttClient.of(bob, site.broker.port) as him:
+    with kept(alice, site) as her, MqttClient.of(bob, site.broker.port, "bob") as him:
         assert (her.connect(), him.connect()) == (0, 0)
         assert him.subscribe(own(bob)) == [1]
         for password in ("0" * 64, ""):
@@ -152,7 +152,7 @@ def breaks(client: MqttClient) -> None:
 
 
 def test_a_will_goes_where_its_device_may_publish(site: Site, alice: FieldDevice, bob: FieldDevice) -> None:
-    with MqttClient.of(bob, site.broker.port) as him, MqttClient.of(alice, site.broker.port, "other") as herself:
+    with MqttClient.of(bob, site.broker.port, "bob") as him, MqttClient.of(alice, site.broker.port, "other") as herself:
         assert (him.connect(), herself.connect()) == (0, 0)
         assert (him.subscribe(own(bob)), herself.subscribe(own(alice))) == ([1], [1])
         for topic in (own(bob), own(alice)):
@@ -162,7 +162,7 @@ def test_a_will_goes_where_its_device_may_publish(site: Site, alice: FieldDevice
                 breaks(her)
         assert herself.receive() == (own(alice), b"gone")
         assert him.receive(A_MOMENT) is None
-    with MqttClient.of(bob, site.broker.port) as later:
+    with MqttClient.of(bob, site.broker.port, "bob") as later:
         assert later.connect() == 0
         assert later.receive(A_MOMENT) is None
 
@@ -170,7 +170,7 @@ def test_a_will_goes_where_its_device_may_publish(site: Site, alice: FieldDevice
 def test_who_fetches_a_secret_leaves_no_will(
     site: Site, alice: FieldDevice, bob: FieldDevice, product: tuple[str, str]
 ) -> None:
-    with MqttClient.of(bob, site.broker.port) as him:
+    with MqttClient.of(bob, site.broker.port, "bob") as him:
         assert him.connect() == 0
         assert him.subscribe(own(bob)) == [1]
         with secured(registering(alice, product[1], site.broker.tls_port), site) as client:
@@ -182,7 +182,7 @@ def test_who_fetches_a_secret_leaves_no_will(
 
 
 def test_a_message_to_be_retained_is_delivered_and_not_kept(site: Site, alice: FieldDevice, bob: FieldDevice) -> None:
-    with MqttClient.of(bob, site.broker.port) as him:
+    with MqttClient.of(bob, site.broker.port, "bob") as him:
         assert him.connect() == 0
         assert him.subscribe(own(bob)) == [1]
         him.client.publish(own(bob), "for bob", 1, retain=True)

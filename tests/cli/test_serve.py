@@ -156,12 +156,13 @@ def test_a_data_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_an_option_unless_it_is_secret() -> None:
-    pages = [run(command, "--help", COLUMNS="300", NO_COLOR="1", TERM="dumb").stdout for command in ("serve", "worker")]
-    shown = "".join(pages)
+    plain = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
+    commands = (["serve"], ["worker"], ["brokers", "rabbitmq"])
+    shown = "".join(run(*command, "--help", **plain).stdout for command in commands)
     for name, field in Settings.model_fields.items():
         is_secret = "SecretStr" in str(field.annotation)
         assert (f"--{name.replace('_', '-')}" in shown) != is_secret
-        assert (f"NAMEPLATE_{name.upper()}" in shown) != is_secret
+        assert (f"[env var: NAMEPLATE_{name.upper()}]" in shown) != is_secret
 
 
 def test_a_database_that_cannot_be_opened_is_said(data_dir: Path) -> None:

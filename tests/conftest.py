@@ -26,11 +26,17 @@ hypothesis_settings.load_profile("shared")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_FEW = 3
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that have few tests, which are the long ones: so none is left when the others are done."""
+    """Begin with the files that have few tests, which are the long ones: so none is left when the others are done.
+
+    Then come the others, the most tests first: the examples of calls, which count devices, before the brokers'.
+    """
     tests = Counter(item.path for item in items)
-    items.sort(key=lambda item: (tests[item.path], item.path))
+    items.sort(key=lambda item: (tests[item.path] > _FEW, -tests[item.path], item.path))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """What Prometheus is told, by process; of several processes of one server, the sums."""
 
 import os
+import struct
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,6 +15,9 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names where processes of one server keep their counts; the library reads it."""
+
+_ATTEMPTS: Final = 9
+_PAUSE_SECONDS: Final = 0.01
 
 CALLS: Final = Counter("nameplate_calls", "Calls answered, by what came of them.", ["action", "outcome"])
 CALL_SECONDS: Final = Histogram(
@@ -49,6 +54,16 @@ def render(collector: Collector | None = None) -> bytes:
         registry.register(_Own())
     if collector is not None:
         registry.register(collector)
+    return _generate(registry)
+
+
+def _generate(registry: CollectorRegistry) -> bytes:
+    for _ in range(_ATTEMPTS):
+        try:
+            return generate_latest(registry)
+        except struct.error:
+            # The file of a process that starts is empty for a moment.
+            time.sleep(_PAUSE_SECONDS)
     return generate_latest(registry)
 
 

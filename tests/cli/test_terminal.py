@@ -1,4 +1,5 @@
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def test_whoever_says_no_creates_nothing_and_is_told_how_to_go_on(
 
 def test_ctrl_c_at_the_question_creates_nothing(terminal: Terminal, cli: Cli, product_key: str) -> None:
     terminal.wait_for("[y/N]: ")
+    # Nobody is as quick as this: between the question and the wait for its answer Python would not hear it.
+    time.sleep(0.5)
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 1
     (batch,) = cli.json("status", "--product", product_key)

@@ -13,13 +13,16 @@ class Stop:
 
     def __init__(self) -> None:
         self._told: SimpleQueue[None] = SimpleQueue()
+        self._is_time = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._told.put(None))
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait, for so long at most; return whether it is time to stop."""
-        try:
-            self._told.get(timeout=seconds)
-        except Empty:
-            return False
+        """Wait, for so long at most; return whether it is time to stop, from then on for ever."""
+        if not self._is_time:
+            try:
+                self._told.get(timeout=seconds)
+            except Empty:
+                return False
+            self._is_time = True
         return True

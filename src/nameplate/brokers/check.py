@@ -121,11 +121,9 @@ class Check:
 
     def topics(self, username: str, action: Action, topics: Sequence[str]) -> list[Verdict]:
         """Whether a device that is connected may publish to topics, or subscribe to filters: for each of them."""
-        if identify(username) is None:
-            return [Verdict(Reason.MALFORMED)] * len(topics)
         device = self.find(username)
         if device is None:
-            return [Verdict(Reason.UNKNOWN)] * len(topics)
+            return [Verdict(Reason.MALFORMED if identify(username) is None else Reason.UNKNOWN)] * len(topics)
         if device.status == Status.DISABLE:
             return [Verdict(Reason.DISABLED, device)] * len(topics)
         foreign = {topic for topic in topics if not is_own(device.identity, action, topic)}
@@ -135,10 +133,14 @@ class Check:
 
     def find(self, username: str) -> Applicant | None:
         """Return the device behind the user name of a connection, or behind the subject of its certificate."""
-        identity = identify(username)
-        device = None if identity is None else self._find(identity)
+        identity = read_username(username)
+        if identity is not None:
+            return self._find(identity)
         subject = read_subject(username)
-        return device if subject is None or self._is_for(subject, device) else None
+        if subject is None:
+            return None
+        device = self._find(Identity(subject.product_key, subject.device_name))
+        return device if self._is_for(subject, device) else None
 
     def _is_for(self, subject: Subject, device: Applicant | None) -> bool:
         # A certificate outlives its device, and a new one may have the name.

@@ -6,7 +6,6 @@ is away, and however this program ends, it goes on where it was.
 
 import logging
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -23,6 +22,7 @@ from pika.exceptions import (
 
 from nameplate.brokers.hook_client import HookAnswerError, HookClient
 from nameplate.brokers.rabbitmq_events import CLOSED, CREATED, read_event
+from nameplate.signals import Stop
 
 EXCHANGE: Final = "amq.rabbitmq.event"
 QUEUE: Final = "nameplate-presence"
@@ -39,7 +39,6 @@ _AT_ONCE: Final = 200
 """Events that are told together; the largest, escaped, fit into a hook's body."""
 
 _IDLE_SECONDS: Final = 0.5
-_TICK_SECONDS: Final = 0.1
 _CONNECT_SECONDS: Final = 10.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -92,12 +91,11 @@ class Place(NamedTuple):
 class Listener:
     """Tells one server of the connections of one RabbitMQ."""
 
-    def __init__(self, place: Place, password: str, client: HookClient, say: Callable[[str], None]) -> None:
+    def __init__(self, place: Place, password: str, client: HookClient, stop: Stop, say: Callable[[str], None]) -> None:
         self._place = place
         self._client = client
         self._say = say
-        # Not an Event: the handler of a second signal would wait for that of the first.
-        self._is_stopping = False
+        self._stop = stop
         self._pause = _FIRST_PAUSE_SECONDS
         self._parameters = pika.ConnectionParameters(
             host=place.host,
@@ -111,28 +109,19 @@ class Listener:
         if place.is_secure:
             self._parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(), place.host)
 
-    def stop(self) -> None:
-        """Finish what is being told, and end `run`. May be called by a signal's handler."""
-        self._is_stopping = True
-
     def run(self) -> None:
-        """Listen until it is stopped. Raises ListenError."""
+        """Listen until it is time to stop, and finish what is being told. Raises ListenError."""
         # Whatever it has to say is said here, once and in fewer words.
         logging.getLogger("pika").setLevel(logging.CRITICAL)
-        while not self._is_stopping:
+        while not self._stop.wait(0):
             try:
                 self._listen()
             except _AwayError as error:
                 _log.warning("The server cannot be told; RabbitMQ keeps the events: %s", _words(error))
             except (AMQPError, OSError) as error:
                 _log.warning("%s is away: %s", self._place, _words(error))
-            self._wait()
-
-    def _wait(self) -> None:
-        end = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
-        while not self._is_stopping and time.monotonic() < end:
-            time.sleep(_TICK_SECONDS)
+            self._stop.wait(self._pause)
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def _listen(self) -> None:
         # While the server is away there is nothing to be fetched.
@@ -173,7 +162,7 @@ class Listener:
     def _consume(self, channel: BlockingChannel) -> None:
         told: list[dict[str, Any]] = []
         for method, properties, _ in channel.consume(QUEUE, inactivity_timeout=_IDLE_SECONDS):
-            if self._is_stopping:
+            if self._stop.wait(0):
                 return
             if method is None or properties is None:
                 continue

@@ -1,6 +1,5 @@
 """`nameplate brokers rabbitmq`: a program beside RabbitMQ, which tells a server who comes and goes there."""
 
-import signal
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from nameplate.cli.ending import USAGE
 from nameplate.cli.options import fail, option, reporting, settings
 from nameplate.cli.profiles import LOCAL, SERVER
 from nameplate.logs import say
+from nameplate.signals import Stop
 
 _TIMEOUT_SECONDS = 15.0
 
@@ -52,11 +52,8 @@ def rabbitmq(
         if urlsplit(server).scheme not in {"http", "https"}:
             fail(f"The server {server} is not a URL like {LOCAL}.", USAGE)
         client = HookClient(server, _secret(secret_file, chosen.broker_secret), _TIMEOUT_SECONDS)
-        listener = Listener(place, password, client, say)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: listener.stop())
         try:
-            listener.run()
+            Listener(place, password, client, Stop(), say).run()
         except ListenError as error:
             fail(str(error))
 

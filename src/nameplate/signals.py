@@ -1,28 +1,31 @@
 """The end of a program that runs until it is told to stop."""
 
+import os
+import selectors
 import signal
-from queue import Empty, SimpleQueue
 
 
 class Stop:
-    """SIGTERM or SIGINT, whenever it comes.
+    """SIGTERM or SIGINT, whenever it comes and whichever thread the system gives it to.
 
-    A handler may interrupt the very wait that it is to end, or another handler. An Event would wait for itself then; a
-    SimpleQueue may be put into at any moment.
+    Python's handlers run in the main thread, when that next runs Python. One that waits for a lock does so only when
+    the signal is given to it, and a thread that is being traced is given none. So this waits for what is written to a
+    pipe the moment a signal comes. A program makes one, in its main thread.
     """
 
     def __init__(self) -> None:
-        self._told: SimpleQueue[None] = SimpleQueue()
-        self._is_time = False
+        self._told, tell = os.pipe()
+        os.set_blocking(tell, False)
+        signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._told.put(None))
+            # It has nothing to do; but nothing is written for a signal without a handler.
+            signal.signal(number, lambda *_: None)
+        self._is_time = False
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait, for so long at most; return whether it is time to stop, from then on for ever."""
         if not self._is_time:
-            try:
-                self._told.get(timeout=seconds)
-            except Empty:
-                return False
-            self._is_time = True
-        return True
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._told, selectors.EVENT_READ)
+                self._is_time = bool(selector.select(seconds))
+        return self._is_time

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.calls import ROOT, Connection, Key, sign, sign_check, sign_status
+from bench.calls import ROOT, ROWS, Connection, Key, sign, sign_check, sign_status
 
 _REFUSED: Final = ("CHECK_FAILED", "CREATE_FAILED")
 
@@ -63,9 +63,9 @@ def check_one(port: int, product: str) -> int:
 
 
 def register_one(port: int, product: str) -> int:
-    """Register one batch of a few devices and return its ApplyId: a batch that is finished, to be asked about."""
+    """Register one whole batch and return its ApplyId: a batch that is finished, to be asked about."""
     with Connection(port) as connection:
-        check = sign_check(product, [f"second-{number:03}" for number in range(10)])
+        check = sign_check(product, [f"second-{number:05}" for number in range(ROWS)])
         return register(connection, product, check, 0.01).apply_id
 
 

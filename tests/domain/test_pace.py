@@ -19,8 +19,17 @@ def settle(pace: Pace, seconds: Callable[[int], float], rounds: int = 20) -> lis
     return taken
 
 
-def test_quick_parts_are_created_one_by_one() -> None:
-    assert settle(Pace(MOST), lambda parts: 0.03 * parts) == [1] * 20
+def test_quick_parts_together_take_no_longer_than_a_slow_one() -> None:
+    assert settle(Pace(MOST), lambda parts: 0.02 * parts) == [1] + [5] * 19
+    assert settle(Pace(MOST), lambda parts: 0.03 * parts) == [1] + [3] * 19
+    assert settle(Pace(MOST), lambda parts: 0.06 * parts) == [1] * 20
+
+
+def test_one_delay_does_not_make_transactions_long() -> None:
+    pace = Pace(MOST)
+    settle(pace, lambda parts: 0.02 * parts)
+    pace.took(5 * ROWS_PER_PART, 0.25)
+    assert settle(pace, lambda parts: 0.02 * parts)[0] == 5
 
 
 def test_slow_parts_are_created_together() -> None:
@@ -37,7 +46,7 @@ def test_a_transaction_does_not_stay_too_long() -> None:
 def test_it_goes_back_when_parts_are_quick_again() -> None:
     pace = Pace(MOST)
     settle(pace, lambda parts: 0.4 + 0.08 * parts)
-    assert settle(pace, lambda parts: 0.01 * parts)[-1] == 1
+    assert settle(pace, lambda parts: 0.02 * parts)[-1] == 5
 
 
 def test_where_parts_are_never_merged_there_is_one() -> None:

@@ -5,7 +5,7 @@ from typing import Final
 from nameplate.domain.batch import ROWS_PER_PART
 
 SLOW_PART_SECONDS: Final = 0.1
-"""From here on a part is slow enough for several to be tried at once."""
+"""From here on a part is slow enough for several to be tried at once; quick ones are as many as take no longer."""
 
 LONG_SECONDS: Final = 3.0
 """As long as a transaction may take: whoever else wants to write waits for it."""
@@ -15,9 +15,11 @@ COMPANY_MS: Final = 10_000
 
 _SMALL_ROWS: Final = ROWS_PER_PART // 2
 _QUICK_PART_SECONDS: Final = SLOW_PART_SECONDS / 4
+_SLOW_TRANSACTION_SECONDS: Final = SLOW_PART_SECONDS * 3
 _NEARLY_LONG_SECONDS: Final = LONG_SECONDS * 0.75
 # Of two parts together each costs less, and so on; how much less shows only then.
 _GAIN: Final = 2
+_SHORTEST_SECONDS: Final = 0.001
 
 
 class Pace:
@@ -49,12 +51,14 @@ class Pace:
         """Take note of what one transaction took."""
         if rows < _SMALL_ROWS:
             return
-        each = seconds / (rows / ROWS_PER_PART)
+        each = max(seconds / (rows / ROWS_PER_PART), _SHORTEST_SECONDS)
+        brief, fitting = (max(1, min(self._most, int(limit / each))) for limit in (SLOW_PART_SECONDS, LONG_SECONDS))
+        merges = rows > ROWS_PER_PART and _SLOW_TRANSACTION_SECONDS < seconds < _NEARLY_LONG_SECONDS
         if each < _QUICK_PART_SECONDS:
-            self._alone = max(1, self._alone // 2)
-            return
-        fitting = int(LONG_SECONDS / each)
-        if seconds > LONG_SECONDS:
-            self._alone = max(1, min(self._most, fitting))
-        elif each > SLOW_PART_SECONDS or (rows > ROWS_PER_PART and seconds < _NEARLY_LONG_SECONDS):
+            self._alone = max(brief, self._alone // 2)
+        elif seconds > LONG_SECONDS:
+            self._alone = fitting
+        elif each > SLOW_PART_SECONDS or merges:
             self._alone = max(self._alone, min(self._most, _GAIN * fitting))
+        else:
+            self._alone = max(self._alone, brief)

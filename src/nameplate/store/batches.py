@@ -114,6 +114,8 @@ class Batches:
 
         Raises PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
         """
+        starts = range(0, new.total, ROWS_PER_PART)
+        names = [] if new.names is None else [_new_names(new, first) for first in starts]
         with self._database.transaction() as connection:
             earlier = redeem(connection, token, new.id, now)
             if earlier is not None:
@@ -131,10 +133,9 @@ class Batches:
                     moved_at=now,
                 )
             )
-            starts = range(0, new.total, ROWS_PER_PART)
             connection.execute(part.insert(), [_new_part(new, first, now) for first in starts])
-            if new.names is not None:
-                connection.execute(part_names.insert(), [_new_names(new, first) for first in starts])
+            if names:
+                connection.execute(part_names.insert(), names)
             check_room(connection, new.product_id, new.total if new.state is State.CREATE else 0, most)
         return new.id
 

@@ -30,8 +30,8 @@ _DRIVER: Final = {
     "tcp_user_timeout": 30_000,
 }
 # A process that stands still while it holds a transaction must not keep the others from going on.
-_LIMITS: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
-_NOT_DURABLE: Final = "SET LOCAL synchronous_commit = off"
+_BEGIN: Final = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_BEGIN_HASTY: Final = f"{_BEGIN}; SET LOCAL synchronous_commit = off"
 _CONFLICTS: Final = ("40001", "40P01", "25P02")
 _UNAVAILABLE: Final = ("08", "57P", "53", "25006")
 
@@ -49,12 +49,14 @@ class PostgresDatabase(Database):
         self.location = url.render_as_string(hide_password=True).replace("+psycopg", "", 1)
         self.engine = create_engine(
             url,
-            creator=self._connect,
+            creator=self._connect_driver,
             pool_size=_POOL_SIZE,
             max_overflow=_POOL_OVERFLOW,
             pool_timeout=_POOL_SECONDS,
         )
         event.listen(self.engine, "checkout", _refuse_gone)
+        event.listen(self.engine, "begin", _begin)
+        self._hasty = self.engine.execution_options(durable=False)
         self._arguments, options = self.engine.dialect.create_connect_args(url)
         self._options = {**_DRIVER, **options}
         self._local = threading.local()
@@ -64,8 +66,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """Hold a write transaction."""
-        with _translated(), self.engine.begin() as connection:
-            connection.exec_driver_sql(_LIMITS if durable else f"{_LIMITS}; {_NOT_DURABLE}")
+        with _translated(), (self.engine if durable else self._hasty).begin() as connection:
             yield connection
 
     def prepare(self, statement: Executable) -> "PostgresRead":
@@ -93,12 +94,17 @@ class PostgresDatabase(Database):
             connection.close()
             connection = None
         if connection is None:
-            connection = self._local.connection = self._connect(autocommit=True)
+            connection = self._local.connection = self._connect_driver()
             self._driver_connections.add(connection)
         return connection
 
-    def _connect(self, *, autocommit: bool = False) -> psycopg.Connection[Any]:
-        return psycopg.connect(*self._arguments, **self._options, prepare_threshold=None, autocommit=autocommit)
+    def _connect_driver(self) -> psycopg.Connection[Any]:
+        # Transactions are begun by `_begin`: the driver would take a round trip of its own for that.
+        return psycopg.connect(*self._arguments, **self._options, prepare_threshold=None, autocommit=True)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(_BEGIN if connection.get_execution_options().get("durable", True) else _BEGIN_HASTY)
 
 
 def _is_gone(connection: psycopg.Connection[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from nameplate.domain.device import MAX_ID, first_id
+from nameplate.store.batches import Batches
 from nameplate.store.counters import Counters
 from nameplate.store.database import Database
 from nameplate.store.device_lists import DeviceLists, Scope
 from nameplate.store.devices import Devices
 from nameplate.store.engines import open_database
-from nameplate.store.migrations import Standing, configuration, standing, upgrade
+from nameplate.store.migrations import Standing, revisions, standing
+from nameplate.store.migrations.steps import configuration, upgrade
 from nameplate.store.parts import Flow, Parts, Turns
 from nameplate.store.schema import metadata
 from nameplate.store.store import upgrade_schema
@@ -46,28 +49,48 @@ DEVICES = [
 ]
 
 
+@contextmanager
+def opened(engine: str, directory: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Open a database without a schema."""
+    sqlite = f"sqlite:///{directory / 'empty.db'}"
+    database = open_database(sqlite if engine == "sqlite" else request.getfixturevalue("databases").empty())
+    yield database
+    database.close()
+
+
 @pytest.fixture
 def empty(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database without a schema."""
-    sqlite = f"sqlite:///{tmp_path / 'empty.db'}"
-    opened = open_database(sqlite if engine == "sqlite" else request.getfixturevalue("databases").empty())
-    yield opened
-    opened.close()
+    with opened(engine, tmp_path, request) as database:
+        yield database
 
 
-@pytest.fixture(params=OLDER)
-def upgraded(empty: Database, request: pytest.FixtureRequest) -> Database:
-    """A database of an older version with two products, two batches and a few devices in it, brought up to date."""
-    upgrade(empty, request.param)
+@pytest.fixture(scope="module", params=OLDER)
+def upgraded(
+    engine: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """A database of an older version with two products, two batches and a few devices in it, brought up to date.
+
+    Tests share it: each changes something of its own.
+    """
+    with opened(engine, tmp_path_factory.mktemp("older"), request) as database:
+        fill(database, request.param)
+        upgrade(database)
+        yield database
+
+
+def fill(empty: Database, revision: str) -> None:
+    """Give a database an older schema, and rows of its time."""
+    upgrade(empty, revision)
     with empty.transaction() as connection:
         connection.execute(text("INSERT INTO account VALUES (1, 'root', 0)"))
         connection.execute(
             text(PRODUCT), [{"id": number, "key": f"k{number}", "name": f"n{number}"} for number in (7, 8)]
         )
-        origin = "is_named" if request.param in ("0001", "0002") else "origin"
+        origin = "is_named" if revision in ("0001", "0002") else "origin"
         for statement in filter(str.strip, FLOW.format(origin=origin).split(";")):
             connection.execute(text(statement))
-        if request.param != "0001":
+        if revision != "0001":
             connection.execute(text("UPDATE part SET account_id = 1, product_id = 7"))
         device = text("INSERT INTO device (id, product_id, name, created_at) VALUES (:id, :product_id, :name, 0)")
         connection.execute(device, [dict(zip(("id", "product_id", "name"), row, strict=True)) for row in DEVICES])
@@ -76,8 +99,6 @@ def upgraded(empty: Database, request: pytest.FixtureRequest) -> Database:
             connection.execute(text("INSERT INTO tally (product_id, slot, devices) VALUES (7, 0, 4), (8, 0, 1)"))
             blocks = text("INSERT INTO block (product_id, number) VALUES (:product_id, :number)")
             connection.execute(blocks, [{"product_id": number, "number": SHARED_BLOCK} for number in (7, 8)])
-    upgrade(empty)
-    return empty
 
 
 def rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
@@ -102,6 +123,10 @@ def is_known(database: Database, change: Any) -> bool:
     return (what, where.name) == ("remove_table", "nonce") or (what == "add_fk" and where.parent.name == "device")
 
 
+def test_a_step_is_known_by_the_name_of_its_file() -> None:
+    assert revisions() == REVISIONS[::-1]
+
+
 def test_the_migrations_make_the_schema(empty: Database) -> None:
     assert standing(empty) is Standing.EMPTY
     upgrade(empty)
@@ -119,7 +144,8 @@ def test_only_the_last_revision_is_current(empty: Database, revision: str) -> No
 def test_a_database_of_every_version_is_brought_up_to_date(upgraded: Database) -> None:
     assert differences(upgraded) == []
     kept = "SELECT batch_id, first, rows, step, names FROM part NATURAL JOIN part_names"
-    assert rows(upgraded, kept) == [(NAMED, 0, 2, "check", '["name-1", "name-2"]')]
+    assert rows(upgraded, kept) == [(NAMED, 0, 2, "check", b'["name-1", "name-2"]')]
+    assert Batches(upgraded).names(NAMED) == ["name-1", "name-2"]
 
 
 def test_where_names_came_from_is_still_known(upgraded: Database) -> None:

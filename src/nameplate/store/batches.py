@@ -11,6 +11,7 @@ from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, Origin, State, Step
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.deliveries import HAS_WEBHOOKS, tell
+from nameplate.store.packed import unpack
 from nameplate.store.schema import batch, part, part_names, product, refusal
 from nameplate.store.tallies import check_room
 
@@ -161,7 +162,7 @@ class Batches:
 
         Gone once the devices are created.
         """
-        return [name for (names,) in self._names.rows(batch_id=batch_id) for name in orjson.loads(names)]
+        return [name for (names,) in self._names.rows(batch_id=batch_id) for name in orjson.loads(unpack(names))]
 
     def refused(self, batch_id: int) -> list[RefusedName]:
         """Return the rows that the last step refused, in order."""

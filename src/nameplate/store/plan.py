@@ -11,6 +11,7 @@ from nameplate.domain.batch import Step
 from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import Outcome
 from nameplate.store.database import Database
+from nameplate.store.packed import unpack
 from nameplate.store.schema import device, part, part_names
 
 _PARTS_AT_ONCE: Final = 50
@@ -65,7 +66,7 @@ class Plans:
         if row is None:
             yield from self._created(batch_id, first, places, outcome)
             return
-        names, lines = orjson.loads(row[0]), memoryview(row[1]).cast("I")
+        names, lines = orjson.loads(unpack(row[0])), memoryview(row[1]).cast("I")
         for place in places:
             yield PlanRow(first + place, lines[place], names[place], outcome)
 

@@ -7,6 +7,9 @@ NODE := tests/sdks/node_modules/.installed
 DEBIAN := .venv/debian/.unpacked
 LINKKIT := .venv/linkkit/.installed
 
+# Tests start hundreds of programs; each would compile all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Show this map
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 

@@ -1,11 +1,11 @@
-"""What a server and a local command load when they start: nothing that only files and webhooks need."""
+"""What a server and a local command load when they start: nothing that only files, webhooks or a new version need."""
 
 import subprocess
 import sys
 
 import pytest
 
-HEAVY = ("duckdb", "pyarrow", "httpx", "rich")
+HEAVY = ("duckdb", "pyarrow", "httpx", "rich", "alembic")
 
 
 @pytest.mark.parametrize("module", ["nameplate.server", "nameplate.cli.serving", "nameplate.worker"])

@@ -15,12 +15,13 @@ from typing import Final
 
 from nameplate import logs
 from nameplate.data_dir import StartError
+from nameplate.loading import program
 from nameplate.metrics import SHARED_DIR
 from nameplate.server import announce_root_key, listen, open_registry, serve
 from nameplate.settings import Settings
 from nameplate.signals import Stop
 
-_PROGRAM: Final = (sys.executable, "-c", "from nameplate.processes import serve_under_parent as serve; serve()")
+_PROGRAM: Final = program(__name__, "serve_under_parent")
 _STOP_SECONDS: Final = 40
 _PAUSE_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 0.1

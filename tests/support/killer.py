@@ -30,7 +30,7 @@ AFTER_COMMIT: Final = "after COMMIT"
 # A worker asks five times a second whether there is something to do; and connections are set up when they are needed.
 _IDLE: Final = re.compile(r"[^:]+: (SELECT coalesce\(|PRAGMA|SELECT 1$|select pg_catalog|show )")
 # They look and write at times of their own: what they do would move every other point about.
-_ASIDE: Final = ("leases", "reader")
+_ASIDE: Final = ("leases", "reader", "deliverer", "asyncio_")
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -99,7 +99,7 @@ class Killer:
         self._passed = 0
 
     def reach(self, point: str) -> None:
-        if _IDLE.match(point) or threading.current_thread().name in _ASIDE:
+        if _IDLE.match(point) or threading.current_thread().name.startswith(_ASIDE):
             return
         with self._lock:
             self._look()

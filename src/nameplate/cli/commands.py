@@ -1,11 +1,12 @@
 """Where each command is, and what loads it: one that calls a server need not wait for the server's own modules."""
 
-from importlib import import_module
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
+
+from nameplate.loading import load
 
 _HERE: Final = "On this machine"
 _THERE: Final = "On a server"
@@ -47,7 +48,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, attribute, panel = COMMANDS[cmd_name]
-        found = getattr(import_module(f"nameplate.cli.{module}"), attribute)
+        found = getattr(load(f"nameplate.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
             group = get_group(found)
             group.name, group.rich_help_panel = cmd_name, panel

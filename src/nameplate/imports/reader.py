@@ -3,7 +3,6 @@
 import logging
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from nameplate.domain.file_batch import FindingKind
 from nameplate.domain.product import AuthType
 from nameplate.imports import uploads
 from nameplate.imports.reading_order import BLOBS, Order, write_order
+from nameplate.loading import program
 from nameplate.refusal import RefusedError
 from nameplate.settings import Settings
 from nameplate.store.database import retried
@@ -26,7 +26,7 @@ from nameplate.store.findings import StoredFinding
 from nameplate.store.pieces import NewPart, Piece
 from nameplate.store.uploads import ReadingLostError, Upload
 
-_PROGRAM: Final = (sys.executable, "-m", "nameplate.imports.reading")
+_PROGRAM: Final = program("nameplate.imports.reading", "main")
 _POLL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 1.0
 _MOST_DEATHS: Final = 10

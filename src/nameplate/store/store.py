@@ -31,7 +31,7 @@ from nameplate.store.file_batches import FileBatches
 from nameplate.store.findings import Findings
 from nameplate.store.groups import Groups
 from nameplate.store.installation import Installation
-from nameplate.store.migrations import Standing, head, standing, upgrade
+from nameplate.store.migrations import Standing, revisions, standing
 from nameplate.store.nonces import Nonces
 from nameplate.store.parts import Parts
 from nameplate.store.pieces import Pieces
@@ -96,7 +96,7 @@ class Store:
 
     def is_current(self) -> bool:
         """Whether the schema is still this version's."""
-        return self._schema.row() == (head(),)
+        return self._schema.row() == (revisions()[-1],)
 
     def close(self) -> None:
         """Close every connection.
@@ -149,9 +149,14 @@ def _opened(url: str) -> Iterator[Database]:
 
 
 def _upgrade(database: Database) -> None:
-    if standing(database) is Standing.AHEAD:
-        raise UnusableDatabaseError(_explain(database, Standing.AHEAD))
-    upgrade(database)
+    found = standing(database)
+    if found is Standing.AHEAD:
+        raise UnusableDatabaseError(_explain(database, found))
+    if found is not Standing.CURRENT:
+        # Alembic takes its time to load, and is needed once per version.
+        from nameplate.store.migrations.steps import upgrade  # noqa: PLC0415 (for that reason)
+
+        upgrade(database)
 
 
 def _require_current(database: Database) -> None:

@@ -1,22 +1,21 @@
-"""The schema's history.
+"""The schema's history, and how a database compares to it.
 
-A database that is behind is brought up to date step by step, all in one transaction.
+A step is a file whose name begins with its revision. Alembic takes them, see `steps`; to see that there is nothing to
+do, as at nearly every start, takes a look at these names.
 """
 
 from enum import Enum
 from functools import cache
-from typing import Final
+from importlib.resources import files
+from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Select, column, inspect, select, table
 
 from nameplate.store.database import Database
 
-_SCRIPTS: Final = "nameplate.store:migrations"
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(7103)")
+_DIGITS: Final = 4
+_VERSIONS: Final = "alembic_version"
+_PRESENT: Final[Select[Any]] = select(column("version_num")).select_from(table(_VERSIONS))
 
 
 class Standing(Enum):
@@ -28,36 +27,20 @@ class Standing(Enum):
     AHEAD = "was made by a newer version"
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the database to a revision of the schema; of several who do so at once, one does it."""
-    with database.transaction() as connection:
-        if not database.is_embedded:
-            connection.execute(_LOCK)
-        command.upgrade(configuration(connection), revision)
+@cache
+def revisions() -> list[str]:
+    """Return the revisions that this version of Nameplate knows, the oldest first."""
+    names = (step.name for step in files(__name__).joinpath("versions").iterdir())
+    return sorted(name[:_DIGITS] for name in names if name[:_DIGITS].isdecimal())
 
 
 def standing(database: Database) -> Standing:
     """Return how the database's schema compares to this version's."""
     with database.transaction() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+        known = inspect(connection).has_table(_VERSIONS)
+        found = connection.execute(_PRESENT).scalar() if known else None
     if found is None:
         return Standing.EMPTY
-    if found == head():
+    if found == revisions()[-1]:
         return Standing.CURRENT
-    scripts = ScriptDirectory.from_config(configuration())
-    return Standing.BEHIND if found in [script.revision for script in scripts.walk_revisions()] else Standing.AHEAD
-
-
-@cache
-def head() -> str:
-    """Return the revision that this version of Nameplate works with."""
-    found = ScriptDirectory.from_config(configuration()).get_current_head()
-    assert found is not None
-    return found
-
-
-def configuration(connection: Connection | None = None) -> Config:
-    """Return Alembic's configuration for these scripts."""
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", _SCRIPTS)
-    return config
+    return Standing.BEHIND if found in revisions() else Standing.AHEAD

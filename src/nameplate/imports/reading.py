@@ -50,9 +50,13 @@ class Teller:
         sent = [blobs[name] for name in BLOBS if name in blobs] if blobs else []
         sizes = {name: len(blobs[name]) for name in BLOBS if name in blobs} if blobs else {}
         with self._lock:
-            self._out.write(orjson.dumps({"kind": kind, "sizes": sizes, **header}) + b"\n")
-            self._out.writelines(sent)
-            self._out.flush()
+            try:
+                self._out.write(orjson.dumps({"kind": kind, "sizes": sizes, **header}) + b"\n")
+                self._out.writelines(sent)
+                self._out.flush()
+            except BrokenPipeError:
+                # Whoever wanted to know is gone, and with it any use of going on.
+                os._exit(1)
 
     def beat(self) -> None:
         """Say that the reading goes on, until it has ended."""
@@ -151,7 +155,11 @@ def main() -> None:
     os.nice(_NICENESS)
     # A list for each row and nothing that makes cycles: looking for them takes a tenth of the time.
     gc.disable()
-    order, lines = read_order(sys.stdin.buffer)
+    try:
+        order, lines = read_order(sys.stdin.buffer)
+    except EOFError:
+        # The server ended while this was loaded.
+        sys.exit(1)
     teller = Teller(sys.stdout.buffer)
     for target in (_end_with_parent, teller.beat):
         threading.Thread(target=target, daemon=True).start()

@@ -43,8 +43,17 @@ def write_order(order: Order, lines: Container[int] | None) -> bytes:
 
 
 def read_order(stream: BinaryIO) -> tuple[Order, set[int] | None]:
-    """Return what `write_order` was given."""
-    order = Order(**orjson.loads(stream.readline()))
+    """Return what `write_order` was given.
+
+    Raises EOFError if not all of it comes.
+    """
+    written = stream.readline()
+    if not written.endswith(b"\n"):
+        raise EOFError
+    order = Order(**orjson.loads(written))
     numbers = array("I")
-    numbers.frombytes(stream.read(order.lines * numbers.itemsize))
+    rest = stream.read(order.lines * numbers.itemsize)
+    if len(rest) < order.lines * numbers.itemsize:
+        raise EOFError
+    numbers.frombytes(rest)
     return order, set(numbers) if order.is_correction else None

@@ -14,18 +14,17 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self._told, tell = os.pipe()
+        told, tell = os.pipe()
         os.set_blocking(tell, False)
         signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             # It has nothing to do; but nothing is written for a signal without a handler.
             signal.signal(number, lambda *_: None)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(told, selectors.EVENT_READ)
         self._is_time = False
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait, for so long at most; return whether it is time to stop, from then on for ever."""
-        if not self._is_time:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._told, selectors.EVENT_READ)
-                self._is_time = bool(selector.select(seconds))
+        self._is_time = self._is_time or bool(self._selector.select(seconds))
         return self._is_time

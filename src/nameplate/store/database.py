@@ -35,6 +35,11 @@ _HOLD = (
 _CREATED = select(device.c.id).where(device.c.id.between(bindparam("first"), bindparam("last")))
 
 
+def is_durable(connection: Connection) -> bool:
+    """Whether a transaction that is being begun is to wait for the disk when it is committed."""
+    return bool(connection.get_execution_options().get("durable", True))
+
+
 class UnusableDatabaseError(Exception):
     """The URL names a database that Nameplate does not run on, or that cannot be opened."""
 
@@ -195,6 +200,14 @@ class Database(ABC):
 
         One that is not `durable` may be gone after a crash of the database, but not in part. Raises ConflictError.
         """
+
+    def _begun(self, *, durable: bool) -> AbstractContextManager[Connection]:
+        """Begin a transaction on the engine, which asks `is_durable` what to make of it."""
+        return (self.engine if durable else self._hasty).begin()
+
+    @cached_property
+    def _hasty(self) -> Engine:
+        return self.engine.execution_options(durable=False)
 
     @abstractmethod
     def prepare(self, statement: Executable) -> PreparedRead:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from nameplate.refusal import RefusedError
@@ -31,7 +30,7 @@ from nameplate.store.file_batches import FileBatches
 from nameplate.store.findings import Findings
 from nameplate.store.groups import Groups
 from nameplate.store.installation import Installation
-from nameplate.store.migrations import Standing, revisions, standing
+from nameplate.store.migrations import PRESENT, Standing, revisions, standing
 from nameplate.store.nonces import Nonces
 from nameplate.store.parts import Parts
 from nameplate.store.pieces import Pieces
@@ -90,9 +89,7 @@ class Store:
         self.exports = Exports(self.database)
         self.webhooks = Webhooks(self.database)
         self.deliveries = Deliveries(self.database)
-        self._schema = self.database.prepare(
-            select(literal_column("version_num")).select_from(table("alembic_version"))
-        )
+        self._schema = self.database.prepare(PRESENT)
 
     def is_current(self) -> bool:
         """Whether the schema is still this version's."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from nameplate.errors import DATABASE_UNAVAILABLE
-from nameplate.store.database import ConflictError, Database, PreparedRead
+from nameplate.store.database import ConflictError, Database, PreparedRead, is_durable
 from nameplate.store.engines.postgresql_bulk import PostgresBulk
 from nameplate.store.text import AnyText, escape, unescape
 
@@ -56,7 +56,6 @@ class PostgresDatabase(Database):
         )
         event.listen(self.engine, "checkout", _refuse_gone)
         event.listen(self.engine, "begin", _begin)
-        self._hasty = self.engine.execution_options(durable=False)
         self._arguments, options = self.engine.dialect.create_connect_args(url)
         self._options = {**_DRIVER, **options}
         self._local = threading.local()
@@ -66,7 +65,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
         """Hold a write transaction."""
-        with _translated(), (self.engine if durable else self._hasty).begin() as connection:
+        with _translated(), self._begun(durable=durable) as connection:
             yield connection
 
     def prepare(self, statement: Executable) -> "PostgresRead":
@@ -104,7 +103,7 @@ class PostgresDatabase(Database):
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(_BEGIN if connection.get_execution_options().get("durable", True) else _BEGIN_HASTY)
+    connection.exec_driver_sql(_BEGIN if is_durable(connection) else _BEGIN_HASTY)
 
 
 def _is_gone(connection: psycopg.Connection[Any]) -> bool:

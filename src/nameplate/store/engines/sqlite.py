@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from nameplate.errors import DATABASE_UNAVAILABLE
-from nameplate.store.database import Database, PreparedRead
+from nameplate.store.database import Database, PreparedRead, is_durable
 from nameplate.store.engines.sqlite_bulk import SqliteBulk
 
 _BUSY_SECONDS: Final = 30
@@ -44,7 +44,6 @@ class SqliteDatabase(Database):
         self._local = threading.local()
         self._driver_connections: list[sqlite3.Connection] = []
         self.engine = self._make_engine()
-        self._hasty = self.engine.execution_options(synchronous=_NOT_DURABLE)
         self.bulk = SqliteBulk(self.reader)
 
     @contextmanager
@@ -52,7 +51,7 @@ class SqliteDatabase(Database):
         """Hold a write transaction."""
         try:
             # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
-            with self._writing, (self.engine if durable else self._hasty).begin() as connection:
+            with self._writing, self._begun(durable=durable) as connection:
                 yield connection
         except OperationalError as error:
             # The disk is full or cannot be written to, or another process holds the lock and holds it.
@@ -92,7 +91,7 @@ class SqliteDatabase(Database):
         return engine
 
     def _begin(self, connection: Connection) -> None:
-        synchronous = connection.get_execution_options().get("synchronous", self._synchronous)
+        synchronous = self._synchronous if is_durable(connection) else _NOT_DURABLE
         driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
         driver.execute(f"PRAGMA synchronous = {synchronous}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -15,7 +15,8 @@ from nameplate.store.database import Database
 
 _DIGITS: Final = 4
 _VERSIONS: Final = "alembic_version"
-_PRESENT: Final[Select[Any]] = select(column("version_num")).select_from(table(_VERSIONS))
+PRESENT: Final[Select[Any]] = select(column("version_num")).select_from(table(_VERSIONS))
+"""The revision of a database that has a schema."""
 
 
 class Standing(Enum):
@@ -38,7 +39,7 @@ def standing(database: Database) -> Standing:
     """Return how the database's schema compares to this version's."""
     with database.transaction() as connection:
         known = inspect(connection).has_table(_VERSIONS)
-        found = connection.execute(_PRESENT).scalar() if known else None
+        found = connection.execute(PRESENT).scalar() if known else None
     if found is None:
         return Standing.EMPTY
     if found == revisions()[-1]:

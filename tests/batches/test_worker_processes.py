@@ -119,8 +119,8 @@ def test_a_worker_process_that_stood_still_past_its_lease_changes_nothing(
 
 
 def standing_still(worker: WorkerProcess) -> None:
-    """Order the worker to stand still once it has claimed a part."""
-    worker.trap.arm(Order(4, start="UPDATE part SET owner", number=signal.SIGSTOP))
+    """Order the worker to stand still once it has claimed a part and has read it."""
+    worker.trap.arm(Order(5, start="UPDATE part SET owner", number=signal.SIGSTOP))
 
 
 def assert_nothing_changes(worker: WorkerProcess, database: str) -> None:

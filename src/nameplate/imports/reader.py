@@ -23,6 +23,7 @@ from nameplate.settings import Settings
 from nameplate.store.database import retried
 from nameplate.store.devices import SECRET_OWNER
 from nameplate.store.findings import StoredFinding
+from nameplate.store.packed import pack
 from nameplate.store.pieces import NewPart, Piece
 from nameplate.store.uploads import ReadingLostError, Upload
 
@@ -33,6 +34,7 @@ _MOST_DEATHS: Final = 10
 _WAITING: Final = (State.CHECK, State.CHECK_SUCCESS, State.CHECK_FAILED)
 _DAY: Final = 86_400_000
 _NAMES_AT_ONCE: Final = 4
+_TEXTS: Final = ("names", "nicknames", "sns", "tags")
 _DIED: Final = "The process that reads it has died {} times at the same place. Send the file in another format."
 
 _log = logging.getLogger(__name__)
@@ -147,11 +149,10 @@ class Readers:
 
     def _keep(self, upload: Upload, owner: str, number: int, header: dict[str, Any]) -> None:
         blobs: dict[str, bytes] = header["blobs"]
-        texts = {name: blobs[name].decode() if name in blobs else None for name in ("nicknames", "sns", "tags")}
         part = None
         if blobs:
-            names, lines = blobs["names"].decode(), blobs["lines"]
-            part = NewPart(header["first"], header["rows"], names, lines, sealed=blobs.get("sealed"), **texts)
+            packed = {name: pack(blobs[name]) for name in _TEXTS if name in blobs}
+            part = NewPart(header["first"], header["rows"], lines=blobs["lines"], sealed=blobs.get("sealed"), **packed)
         findings = [
             StoredFinding(line, place, FindingKind.ILLEGAL, None, *more) for line, place, *more in header["findings"]
         ]

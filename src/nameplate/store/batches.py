@@ -11,7 +11,7 @@ from nameplate.domain.batch import FOLLOWERS, ROWS_PER_PART, Origin, State, Step
 from nameplate.store.client_tokens import ClientToken, redeem
 from nameplate.store.database import Database
 from nameplate.store.deliveries import HAS_WEBHOOKS, tell
-from nameplate.store.packed import unpack
+from nameplate.store.packed import pack, unpack
 from nameplate.store.schema import batch, part, part_names, product, refusal
 from nameplate.store.tallies import check_room
 
@@ -20,6 +20,11 @@ _MOVE: Final = (
     batch.update()
     .where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("old"))
     .returning(batch.c.account_id, HAS_WEBHOOKS)
+)
+_CREATE_NEXT: Final = (
+    part.update()
+    .where(part.c.batch_id == bindparam("of_batch"))
+    .values(step=Step.CREATE, is_done=0, owner=None, leased_until=0, waiting_since=bindparam("now"))
 )
 _FINAL_KEPT: Final = 10_000
 
@@ -122,18 +127,7 @@ class Batches:
             if earlier is not None:
                 return earlier
             self._database.bulk.hold_products(connection, [new.product_id])
-            connection.execute(
-                batch.insert().values(
-                    id=new.id,
-                    account_id=new.account_id,
-                    product_id=new.product_id,
-                    state=new.state,
-                    origin=new.origin,
-                    total=new.total,
-                    created_at=now,
-                    moved_at=now,
-                )
-            )
+            connection.execute(batch.insert(), _new_batch(new, now))
             connection.execute(part.insert(), [_new_part(new, first, now) for first in starts])
             if names:
                 connection.execute(part_names.insert(), names)
@@ -182,11 +176,14 @@ class Batches:
             self._database.bulk.hold_products(connection, [checked.product_id])
             if not move(connection, checked.id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):
                 return False
-            again = part.update().where(part.c.batch_id == checked.id)
-            waiting = {"step": Step.CREATE, "is_done": 0, "owner": None, "leased_until": 0, "waiting_since": now}
-            connection.execute(again.values(waiting))
+            connection.execute(_CREATE_NEXT, {"of_batch": checked.id, "now": now})
             check_room(connection, checked.product_id, checked.total, most)
         return True
+
+
+def _new_batch(new: NewBatch, now: int) -> dict[str, Any]:
+    own = {name: getattr(new, name) for name in ("id", "account_id", "product_id", "state", "origin", "total")}
+    return {**own, "created_at": now, "moved_at": now}
 
 
 def _new_part(new: NewBatch, first: int, now: int) -> dict[str, Any]:
@@ -213,8 +210,8 @@ def _new_names(new: NewBatch, first: int) -> dict[str, Any]:
     return values
 
 
-def _write(values: Sequence[str | None] | None, first: int, end: int) -> str | None:
-    return None if values is None else orjson.dumps(values[first:end]).decode()
+def _write(values: Sequence[str | None] | None, first: int, end: int) -> bytes | None:
+    return None if values is None else pack(orjson.dumps(values[first:end]))
 
 
 def part_owner(batch_id: int, first: int) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 from nameplate.domain.batch import ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
 from nameplate.store.batches import move
 from nameplate.store.database import Database
+from nameplate.store.packed import unpack
 from nameplate.store.schema import batch, part, part_names, product, refusal
 
 _MOST_SMALL: Final = 63
@@ -31,7 +32,7 @@ _LOCK: Final = (
 )
 _ARE_THESE: Final = tuple_(part.c.batch_id, part.c.first).in_(bindparam("keys", expanding=True))
 _HOLD: Final = part.update().where(_ARE_THESE).values(owner=bindparam("owner"), leased_until=bindparam("leased_until"))
-_READ: Final = (
+_CLAIMED: Final = (
     select(*(part.c[name] for name in ("batch_id", "product_id", "first", "rows", "step")))
     .add_columns(product.c.auth_type)
     .add_columns(*(part_names.c[name] for name in ("names", "nicknames", "sns", "secrets", "tags", "lines")))
@@ -39,7 +40,9 @@ _READ: Final = (
     .select_from(part)
     .join(product, product.c.id == part.c.product_id)
     .outerjoin(part_names)
-    .where(_ARE_THESE)
+    # Where to look, and then which: no other claim has its owner.
+    .where(part.c.batch_id.between(bindparam("least_id"), bindparam("most_id")))
+    .where(part.c.first.between(bindparam("least"), bindparam("most")), part.c.owner == bindparam("owner"))
     .order_by(part.c.batch_id, part.c.first)
 )
 _EXTEND: Final = part.update().where(_IS_HELD).values(leased_until=bindparam("until"))
@@ -118,6 +121,7 @@ class Parts:
         self._account = database.prepare(_next(part.c.account_id, _IS_WAITING))
         of_account = and_(_IS_WAITING, part.c.account_id == bindparam("account_id"))
         self._product = database.prepare(_next(part.c.product_id, of_account))
+        self._claimed = database.prepare(_CLAIMED)
         self._sealed = database.prepare(select(part_names.c.sealed).where(_ARE_ITS_NAMES))
         backlog = select(func.count(), func.min(part.c.waiting_since)).where(_IS_WAITING)
         self._backlog = database.prepare(backlog)
@@ -152,8 +156,10 @@ class Parts:
             if not keys:
                 return []
             connection.execute(_HOLD, {"keys": keys, "owner": owner, "leased_until": until})
-            rows = connection.execute(_READ, {"keys": keys}).all()
-        return [_read_claim(owner, row) for row in rows]
+        # After the transaction, which others wait for: what is read is large.
+        numbers, firsts = zip(*keys, strict=True)
+        between = {"least_id": min(numbers), "most_id": max(numbers), "least": min(firsts), "most": max(firsts)}
+        return [_read_claim(owner, row) for row in self._claimed.rows(owner=owner, **between)]
 
     def sealed(self, claim: Claim) -> bytes:
         """Return the secrets of a claim that has sealed ones, as `secrets.pack` returns them.
@@ -233,8 +239,10 @@ def _lock_waiting(connection: Connection, flow: Flow, now: int, most: int) -> li
 
 
 def _read_claim(owner: str, row: Sequence[Any]) -> Claim:
-    batch_id, product_id, first, rows, step, *more = row
-    return Claim(owner, batch_id, product_id, first, rows, Step(step), *more)
+    batch_id, product_id, first, rows, step, auth_type, names, nicknames, sns, secrets, tags, *more, has_sealed = row
+    names, nicknames, sns, tags = (text and unpack(text) for text in (names, nicknames, sns, tags))
+    given = (names, nicknames, sns, secrets, tags, *more, bool(has_sealed))
+    return Claim(owner, batch_id, product_id, first, rows, Step(step), auth_type, *given)
 
 
 def _fence(claim: Claim) -> dict[str, Any]:

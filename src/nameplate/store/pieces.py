@@ -53,17 +53,17 @@ _TAKEN_UP: Final = (
 class NewPart:
     """Rows of a file, as they go into the database.
 
-    `names` and the like are JSON arrays, `lines` 32-bit numbers, `sealed` what `secrets.pack` returns.
+    `names` and the like are JSON arrays, compressed, `lines` 32-bit numbers, `sealed` what `secrets.pack` returns.
     """
 
     first: int
     rows: int
-    names: str
+    names: bytes
     lines: bytes
-    nicknames: str | None = None
-    sns: str | None = None
+    nicknames: bytes | None = None
+    sns: bytes | None = None
     sealed: bytes | None = None
-    tags: str | None = None
+    tags: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ def _add_part(connection: Connection, chosen: Upload, new: NewPart, now: int) ->
     key = {"batch_id": chosen.batch_id, "first": new.first}
     flow = {"account_id": chosen.account_id, "product_id": chosen.product_id}
     connection.execute(part.insert().values(**key, **flow, rows=new.rows, step=Step.CHECK, waiting_since=now))
-    texts = {name: getattr(new, name) for name in ("names", "lines", "nicknames", "sns", "sealed", "tags")}
-    connection.execute(part_names.insert().values(**key, **texts))
+    columns = {name: getattr(new, name) for name in ("names", "lines", "nicknames", "sns", "sealed", "tags")}
+    connection.execute(part_names.insert(), {**key, **columns})
 
 
 def _replace(connection: Connection, batch_id: int, lines: Iterable[int], more: dict[str, int]) -> None:

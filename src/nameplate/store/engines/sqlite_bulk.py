@@ -5,6 +5,8 @@ It reads the JSON itself: one statement for many rows, no Python object per row,
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import islice
+from operator import lt
 from typing import Final
 
 import orjson
@@ -16,10 +18,11 @@ from nameplate.store.database import Bulk, Existing, NewDevices, missing
 # together are of one product, so that it need not be sorted by; if they were not, it would only be slower.
 _CREATE: Final = """
 INSERT INTO device (id, product_id, name, created_at)
-WITH part (first_id, product_id, names) AS (VALUES {})
-SELECT first_id + key, product_id, value, ? FROM part, json_each(part.names) WHERE true ORDER BY value
+WITH part (first_id, product_id, names) AS (VALUES {parts})
+SELECT first_id + key, product_id, value, ? FROM part, json_each(part.names) WHERE true {order}
 ON CONFLICT (product_id, name) DO NOTHING
 """
+_IN_ORDER: Final = "ORDER BY value"
 _IMPORT: Final = """
 INSERT INTO device (id, product_id, name, created_at, nickname, sn, secret)
 SELECT {number}, :product_id, value, :now, CAST({nickname} AS TEXT), CAST({sn} AS TEXT), {secret}
@@ -73,11 +76,18 @@ class SqliteBulk(Bulk):
 
 def _create(connection: Connection, parts: Sequence[NewDevices], now: int) -> int:
     values = tuple(value for part in parts for value in (part.first_id, part.product_id, part.names))
-    statement = _CREATE.format(", ".join(["(?, ?, ?)"] * len(parts)))
+    order = "" if all(_are_in_order(part.names) for part in parts) else _IN_ORDER
+    statement = _CREATE.format(parts=", ".join(["(?, ?, ?)"] * len(parts)), order=order)
     created = connection.exec_driver_sql(statement, (*values, now)).rowcount
     for part in parts:
         _set_nicknames(connection, part)
     return created
+
+
+def _are_in_order(written: str) -> bool:
+    """Whether names come in their order, as serial numbers do: sorting them is a fifth of what creating them takes."""
+    names = orjson.loads(written)
+    return all(map(lt, names, islice(names, 1, None)))
 
 
 def _import(connection: Connection, part: NewDevices, now: int) -> int:

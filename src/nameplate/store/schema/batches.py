@@ -19,7 +19,6 @@ from sqlalchemy import (
 
 from nameplate.domain.batch import Origin, State, Step
 from nameplate.domain.file_batch import Policy
-from nameplate.store.packed import PackedText
 from nameplate.store.schema.metadata import metadata
 from nameplate.store.text import AnyText
 
@@ -136,13 +135,13 @@ part_names: Final = Table(
     metadata,
     Column("batch_id", BigInteger, primary_key=True),
     Column("first", Integer, primary_key=True, autoincrement=False),
-    Column("names", PackedText, nullable=False, comment="JSON array"),
-    Column("nicknames", PackedText, comment="JSON array"),
-    Column("sns", PackedText, comment="JSON array; imports only"),
+    Column("names", LargeBinary, nullable=False, comment="JSON array"),
+    Column("nicknames", LargeBinary, comment="JSON array"),
+    Column("sns", LargeBinary, comment="JSON array; imports only"),
     Column("secrets", LargeBinary, comment="JSON array, sealed; imports only"),
     Column("lines", LargeBinary, comment="where in the file each row is, 32 bits little-endian; files only"),
     Column("sealed", LargeBinary, comment="secrets, each sealed for its device; files only"),
-    Column("tags", PackedText, comment="JSON array of objects; files only"),
+    Column("tags", LargeBinary, comment="JSON array of objects; files only"),
     ForeignKeyConstraint(["batch_id", "first"], ["part.batch_id", "part.first"]),
     comment="The names that were sent, until their devices are created; none when names are minted.",
 )

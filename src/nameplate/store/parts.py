@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, literal_column, select, tuple_
 
 from nameplate.domain.batch import ROWS_PER_PART, RUNNING, RefusedRow, State, Step, outcome
-from nameplate.store.batches import move
 from nameplate.store.database import Database
+from nameplate.store.deliveries import HAS_WEBHOOKS, tell
 from nameplate.store.packed import unpack
 from nameplate.store.schema import batch, part, part_names, product, refusal
 
@@ -49,11 +49,21 @@ _EXTEND: Final = part.update().where(_IS_HELD).values(leased_until=bindparam("un
 _FINISH: Final = part.update().where(_IS_HELD).values(is_done=1, owner=None, leased_until=0)
 _ARE_ITS_NAMES: Final = and_(part_names.c.batch_id == bindparam("of_batch"), part_names.c.first == bindparam("at"))
 _FORGET_NAMES: Final = part_names.delete().where(_ARE_ITS_NAMES)
+_DONE: Final = batch.c.done + bindparam("rows")
+_REFUSED: Final = batch.c.refused + bindparam("bad")
+_HAS_MORE: Final = batch.c.total > _DONE
+_ENDED: Final = case((_REFUSED > 0, bindparam("failure")), else_=bindparam("success"))
+# Moves the batch on too, after the last part: one statement less for whoever waits.
 _COUNT: Final = (
     batch.update()
     .where(batch.c.id == bindparam("of_batch"), batch.c.state == bindparam("running"))
-    .values(done=batch.c.done + bindparam("rows"), refused=batch.c.refused + bindparam("bad"))
-    .returning(batch.c.total, batch.c.done, batch.c.refused)
+    .ordered_values(
+        (batch.c.done, _DONE),
+        (batch.c.refused, _REFUSED),
+        (batch.c.state, case((_HAS_MORE, batch.c.state), else_=_ENDED)),
+        (batch.c.moved_at, case((_HAS_MORE, batch.c.moved_at), else_=bindparam("now"))),
+    )
+    .returning(batch.c.state, batch.c.account_id, HAS_WEBHOOKS)
 )
 
 
@@ -187,13 +197,12 @@ class Parts:
             forget_names(connection, claim)
         _add_refusals(connection, claim, refused)
         running = RUNNING[claim.step]
-        passed = {"of_batch": claim.batch_id, "running": running, "rows": claim.rows, "bad": len(refused)}
-        total, done, failed = connection.execute(_COUNT, passed).one()
-        if done < total:
-            return running
-        ended = outcome(claim.step, failed)
-        move(connection, claim.batch_id, running, ended, now)
-        return ended
+        passed = {"of_batch": claim.batch_id, "running": running, "rows": claim.rows, "bad": len(refused), "now": now}
+        ends = {"success": outcome(claim.step, 0), "failure": outcome(claim.step, 1)}
+        state, account_id, has_webhooks = connection.execute(_COUNT, passed | ends).one()
+        if has_webhooks and state != running:
+            tell(connection, account_id, claim.batch_id, State(state), now)
+        return State(state)
 
 
 def finish_claim(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa: ANN401 (columns of any type)

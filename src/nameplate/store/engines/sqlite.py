@@ -20,6 +20,7 @@ _BUSY_SECONDS: Final = 30
 # Whether a commit waits until the disk has it. One that does has all earlier ones written too.
 _DURABLE: Final = "FULL"
 _NOT_DURABLE: Final = "NORMAL"
+_SYNCHRONOUS: Final = "synchronous"
 # Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
 _CHECKPOINT_PAGES: Final = 16_000
 # Small enough to be full, and the process no longer growing, after some three hundred thousand devices.
@@ -93,8 +94,10 @@ class SqliteDatabase(Database):
     def _begin(self, connection: Connection) -> None:
         synchronous = self._synchronous if is_durable(connection) else _NOT_DURABLE
         driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
-        driver.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if connection.info.get(_SYNCHRONOUS) != synchronous:
+            driver.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.info[_SYNCHRONOUS] = synchronous
+        driver.execute("BEGIN IMMEDIATE")
 
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()

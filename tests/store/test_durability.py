@@ -1,8 +1,15 @@
-"""Which transactions wait for the disk."""
+"""Which transactions wait for the disk, and when."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from nameplate.call import Registry
+from nameplate.refusal import RefusedError
+from nameplate.store.engines import SqliteDatabase, sqlite
 
 WAITS = {"PRAGMA synchronous": (2, 1), "SHOW synchronous_commit": ("on", "off")}
 
@@ -15,3 +22,59 @@ def test_a_transaction_waits_for_the_disk_unless_it_says_otherwise(registry: Reg
         with database.transaction(durable=durable) as connection:
             found = connection.exec_driver_sql(question).scalar()
         assert found == WAITS[question][0 if durable else 1]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> SqliteDatabase:
+    opened = SqliteDatabase(tmp_path / "some.db")
+    with opened.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE some (number INTEGER)")
+    return opened
+
+
+def count(database: SqliteDatabase) -> int:
+    (found,) = database.reader().execute("SELECT count(*) FROM some").fetchone()
+    return int(found)
+
+
+def test_what_is_seen_early_is_there_for_others_before_the_disk_has_it_and_for_its_caller_after(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: flushed.append((str(Path(f"/proc/self/fd/{file}").readlink()), count(database)))
+    )
+    with database.transaction(seen_early=True) as connection:
+        connection.exec_driver_sql("INSERT INTO some VALUES (1)")
+    assert flushed == [(f"{database.path}-wal", 1)]
+
+
+def test_who_waits_for_what_others_show_waits_for_the_disk(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: int) -> NoReturn:
+        raise OSError
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RefusedError):
+        database.flush()
+    with pytest.raises(RefusedError), database.transaction(seen_early=True) as connection:
+        connection.exec_driver_sql("INSERT INTO some VALUES (1)")
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO some VALUES (2)")
+
+
+def test_a_file_that_another_program_has_locked_is_not_to_be_had_and_later_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.05)
+    database = SqliteDatabase(tmp_path / "some.db")
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RefusedError), database.transaction():
+        pass
+    other.execute("COMMIT")
+    other.close()
+    with database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE some (number INTEGER)")
+    assert count(database) == 0

@@ -132,6 +132,9 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
         batch, call.now(), call.registry.limits.devices
     ):
         call.registry.wake()
+    else:
+        # Whoever has started it may not have been answered yet.
+        call.store.database.flush()
     return {"Data": {"ApplyId": apply_id}}
 
 

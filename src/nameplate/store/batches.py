@@ -122,7 +122,8 @@ class Batches:
         """
         starts = range(0, new.total, ROWS_PER_PART)
         names = [] if new.names is None else [_new_names(new, first) for first in starts]
-        with self._database.transaction() as connection:
+        # With a token the same request may come again and be answered with what it sees.
+        with self._database.transaction(seen_early=token is None) as connection:
             earlier = redeem(connection, token, new.id, now)
             if earlier is not None:
                 return earlier
@@ -170,9 +171,9 @@ class Batches:
     def start_creation(self, checked: Batch, now: int, most: int | None = None) -> bool:
         """Move a batch from CHECK_SUCCESS to CREATE; False if it was in another state.
 
-        Raises PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
+        It is seen early. Raises PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction(seen_early=True) as connection:
             self._database.bulk.hold_products(connection, [checked.product_id])
             if not move(connection, checked.id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):
                 return False

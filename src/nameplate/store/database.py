@@ -35,11 +35,6 @@ _HOLD = (
 _CREATED = select(device.c.id).where(device.c.id.between(bindparam("first"), bindparam("last")))
 
 
-def is_durable(connection: Connection) -> bool:
-    """Whether a transaction that is being begun is to wait for the disk when it is committed."""
-    return bool(connection.get_execution_options().get("durable", True))
-
-
 class UnusableDatabaseError(Exception):
     """The URL names a database that Nameplate does not run on, or that cannot be opened."""
 
@@ -195,19 +190,17 @@ class Database(ABC):
     """Whether it is this process that reads its file: such reads are short enough for the event loop."""
 
     @abstractmethod
-    def transaction(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
+    def transaction(self, *, durable: bool = True, seen_early: bool = False) -> AbstractContextManager[Connection]:
         """Hold a write transaction: committed at the end, rolled back if anything is raised.
 
-        One that is not `durable` may be gone after a crash of the database, but not in part. Raises ConflictError.
+        One that is not `durable` may be gone after a crash of the database, but not in part. A durable one ends when
+        the disk has it; with `seen_early` others may see it a moment before that, and need not wait so long to write
+        themselves. Raises ConflictError.
         """
 
-    def _begun(self, *, durable: bool) -> AbstractContextManager[Connection]:
-        """Begin a transaction on the engine, which asks `is_durable` what to make of it."""
-        return (self.engine if durable else self._hasty).begin()
-
-    @cached_property
-    def _hasty(self) -> Engine:
-        return self.engine.execution_options(durable=False)
+    @abstractmethod
+    def flush(self) -> None:
+        """Wait until the disk has what others' durable transactions have shown so far."""
 
     @abstractmethod
     def prepare(self, statement: Executable) -> PreparedRead:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from nameplate.errors import DATABASE_UNAVAILABLE
-from nameplate.store.database import ConflictError, Database, PreparedRead, is_durable
+from nameplate.store.database import ConflictError, Database, PreparedRead
 from nameplate.store.engines.postgresql_bulk import PostgresBulk
 from nameplate.store.text import AnyText, escape, unescape
 
@@ -31,6 +31,7 @@ _DRIVER: Final = {
 }
 # A process that stands still while it holds a transaction must not keep the others from going on.
 _BEGIN: Final = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_HASTY: Final = "hasty"
 _BEGIN_HASTY: Final = f"{_BEGIN}; SET LOCAL synchronous_commit = off"
 _CONFLICTS: Final = ("40001", "40P01", "25P02")
 _UNAVAILABLE: Final = ("08", "57P", "53", "25006")
@@ -56,6 +57,7 @@ class PostgresDatabase(Database):
         )
         event.listen(self.engine, "checkout", _refuse_gone)
         event.listen(self.engine, "begin", _begin)
+        self._hasty = self.engine.execution_options(**{_HASTY: True})
         self._arguments, options = self.engine.dialect.create_connect_args(url)
         self._options = {**_DRIVER, **options}
         self._local = threading.local()
@@ -63,10 +65,13 @@ class PostgresDatabase(Database):
         self.bulk = PostgresBulk(self.run)
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
-        """Hold a write transaction."""
-        with _translated(), self._begun(durable=durable) as connection:
+    def transaction(self, *, durable: bool = True, seen_early: bool = False) -> Iterator[Connection]:  # noqa: ARG002 (no gain here)
+        """Hold a write transaction; a durable one is never seen early."""
+        with _translated(), (self.engine if durable else self._hasty).begin() as connection:
             yield connection
+
+    def flush(self) -> None:
+        """Nothing is shown before the disk has it."""
 
     def prepare(self, statement: Executable) -> "PostgresRead":
         """Return a SELECT that is compiled once."""
@@ -103,7 +108,7 @@ class PostgresDatabase(Database):
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(_BEGIN if is_durable(connection) else _BEGIN_HASTY)
+    connection.exec_driver_sql(_BEGIN_HASTY if connection.get_execution_options().get(_HASTY) else _BEGIN)
 
 
 def _is_gone(connection: psycopg.Connection[Any]) -> bool:

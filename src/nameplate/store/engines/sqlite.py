@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from nameplate.errors import DATABASE_UNAVAILABLE
-from nameplate.store.database import Database, PreparedRead, is_durable
+from nameplate.store.database import Database, PreparedRead
 from nameplate.store.engines.sqlite_bulk import SqliteBulk
 
 _BUSY_SECONDS: Final = 30
@@ -42,20 +42,39 @@ class SqliteDatabase(Database):
         _make_private(self.path)
         self._synchronous = _DURABLE if durable else _NOT_DURABLE
         self._writing = threading.Lock()
+        self._held: Connection | None = None
         self._local = threading.local()
         self._driver_connections: list[sqlite3.Connection] = []
         self.engine = self._make_engine()
         self.bulk = SqliteBulk(self.reader)
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+    def transaction(self, *, durable: bool = True, seen_early: bool = False) -> Iterator[Connection]:
         """Hold a write transaction."""
         try:
             # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
-            with self._writing, self._begun(durable=durable) as connection:
-                yield connection
-        except OperationalError as error:
+            with self._writing:
+                connection = self._hold()
+                self._wait_for_disk(connection, durable=durable and not seen_early)
+                with connection.begin():
+                    yield connection
+        except (OperationalError, sqlite3.OperationalError) as error:
             # The disk is full or cannot be written to, or another process holds the lock and holds it.
+            raise DATABASE_UNAVAILABLE() from error
+        if durable and seen_early:
+            self.flush()
+
+    def flush(self) -> None:
+        """Have the disk take the log: whatever is not there any more is in the file, which it has taken already."""
+        if self._synchronous != _DURABLE:
+            return
+        try:
+            log = os.open(f"{self.path}-wal", os.O_RDONLY)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        except OSError as error:
             raise DATABASE_UNAVAILABLE() from error
 
     def prepare(self, statement: Executable) -> "SqliteRead":
@@ -71,6 +90,18 @@ class SqliteDatabase(Database):
             self._driver_connections.append(connection)
         return connection
 
+    def _hold(self) -> Connection:
+        """Return the one connection that transactions are held on: its cache is warm."""
+        if self._held is None:
+            self._held = self.engine.connect()
+        return self._held
+
+    def _wait_for_disk(self, connection: Connection, *, durable: bool) -> None:
+        synchronous = self._synchronous if durable else _NOT_DURABLE
+        if connection.info.get(_SYNCHRONOUS) != synchronous:
+            _driver(connection).execute(f"PRAGMA synchronous = {synchronous}")
+            connection.info[_SYNCHRONOUS] = synchronous
+
     def writer(self) -> sqlite3.Connection:
         """Return a connection of its own for a caller that serialises its writes itself."""
         connection = self._connect()
@@ -79,6 +110,9 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         """Close every connection."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         self.engine.dispose()
         for connection in self._driver_connections:
             connection.close()
@@ -86,18 +120,9 @@ class SqliteDatabase(Database):
         self._local = threading.local()
 
     def _make_engine(self) -> Engine:
-        # One connection at a time is in use (see `transaction`); the last one back has the warm cache.
-        engine = create_engine("sqlite://", creator=self._connect_writer, poolclass=QueuePool, pool_use_lifo=True)
-        event.listen(engine, "begin", self._begin)
+        engine = create_engine("sqlite://", creator=self._connect_writer, poolclass=QueuePool)
+        event.listen(engine, "begin", lambda connection: _driver(connection).execute("BEGIN IMMEDIATE"))
         return engine
-
-    def _begin(self, connection: Connection) -> None:
-        synchronous = self._synchronous if is_durable(connection) else _NOT_DURABLE
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
-        if connection.info.get(_SYNCHRONOUS) != synchronous:
-            driver.execute(f"PRAGMA synchronous = {synchronous}")
-            connection.info[_SYNCHRONOUS] = synchronous
-        driver.execute("BEGIN IMMEDIATE")
 
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()
@@ -113,6 +138,10 @@ class SqliteDatabase(Database):
         # Pages that are given back are not written once more: Debian's SQLite would, and no secret is in the clear.
         connection.execute("PRAGMA secure_delete = FAST")
         return connection
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return connection.connection.driver_connection  # type: ignore[return-value]  # untyped there
 
 
 def _make_private(path: Path) -> None:

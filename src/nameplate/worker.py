@@ -205,7 +205,7 @@ class Worker:
         """Seal the imported secrets of a part one by one, each for its device."""
         master = self._registry.master
         secrets = orjson.loads(master.open(sealed, part_owner(claim.batch_id, claim.first)))
-        return master.seal_each(secrets, map(secret_owner, count(first)))
+        return master.seal_each(secrets, (secret_owner(number).encode() for number in count(first)))
 
 
 def _is_certified(claim: Claim) -> bool:

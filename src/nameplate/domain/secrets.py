@@ -15,6 +15,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate, pairwise
 from operator import add
+from struct import unpack_from
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -46,14 +47,14 @@ class MasterKey:
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._ciphers[0].encrypt(nonce, plain, owner.encode())
 
-    def seal_each(self, plain: Sequence[str | None], owners: Iterable[str]) -> list[bytes | None]:
-        """Seal many texts, each for its owner, as `seal` does; None stays None."""
-        drawn = os.urandom(_NONCE_BYTES * len(plain))
-        nonces = [drawn[at : at + _NONCE_BYTES] for at in range(0, len(drawn), _NONCE_BYTES)]
+    def seal_each(self, plain: Sequence[str | None], owners: Iterable[bytes]) -> list[bytes | None]:
+        """Seal many texts, each for its owner in UTF-8, as `seal` does; None stays None."""
+        nonces = unpack_from(f"{_NONCE_BYTES}s" * len(plain), os.urandom(_NONCE_BYTES * len(plain)))
         # Without a loop in Python, which would cost more than the cipher.
-        texts = ((text or "").encode() for text in plain)
-        sealed = map(self._ciphers[0].encrypt, nonces, texts, map(str.encode, owners))
-        whole = map(add, nonces, sealed)
+        texts = [text.encode() if text else b"" for text in plain]
+        whole = map(add, nonces, map(self._ciphers[0].encrypt, nonces, texts, owners))
+        if None not in plain:
+            return [*whole]
         return [None if text is None else value for text, value in zip(plain, whole, strict=True)]
 
     def open_once(self, sealed: bytes, owner: str) -> bytes:

@@ -136,7 +136,8 @@ def _blobs(order: Order, rows: Rows, first: int, master: MasterKey) -> dict[str,
     if rows.secrets is not None and any(rows.secrets):
         # Here, beside the workers: it costs more than all else that is done to a row.
         number = first_id(order.batch_id) + first
-        owners = map(order.secret_owner.format, range(number, number + len(rows.secrets)))
+        owner = order.secret_owner.encode()
+        owners = [owner % one for one in range(number, number + len(rows.secrets))]
         blobs["sealed"] = pack(master.seal_each(rows.secrets, owners))
     return blobs
 

@@ -19,7 +19,7 @@ from nameplate.store.schema import block, device
 from nameplate.store.schema import connection as live
 from nameplate.store.tallies import check_room, count_in
 
-SECRET_OWNER: Final = "device:{}:secret"  # noqa: S105 (no secret, but what one is sealed for)
+SECRET_OWNER: Final = "device:%d:secret"  # noqa: S105 (no secret, but what one is sealed for)
 IS_CONNECTED: Final = exists().where(live.c.device_id == device.c.id)
 """Whether a device has a live connection."""
 
@@ -72,7 +72,7 @@ class Device:
 
 def secret_owner(device_id: int) -> str:
     """Return what an imported secret is sealed for."""
-    return SECRET_OWNER.format(device_id)
+    return SECRET_OWNER % device_id
 
 
 def _is(chosen: Device) -> tuple[ColumnElement[bool], ...]:

@@ -101,7 +101,8 @@ class Chaos:
             self._look_after(member)
             member.trap.arm(order)
             member.ends_within(PATIENCE)
-            member.trap.disarm()
+            if not member.trap.disarm():
+                member.ends_within(PATIENCE)
             self._look_after(
                 member, f"{what} killed {'after a commit' if order.skip == ONLY_COMMITS else 'at a statement'}"
             )

@@ -64,9 +64,13 @@ class Trap:
         draft.write_text(json.dumps(asdict(order)))
         draft.replace(self._order)
 
-    def disarm(self) -> None:
-        """Kill no more."""
-        self._order.unlink(missing_ok=True)
+    def disarm(self) -> bool:
+        """Kill no more; False if there was no order any more, because the trap is being sprung."""
+        try:
+            self._order.unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def read(self) -> str:
         """The present order as it is written; empty if there is none."""
@@ -76,7 +80,11 @@ class Trap:
             return ""
 
     def spring(self, point: str, number: int) -> None:
-        """Write the point down, and do it."""
+        """Write the point down, and do it: once for each order, and not if that has been taken back."""
+        try:
+            self._order.rename(self._order.with_suffix(".sprung"))
+        except FileNotFoundError:
+            return
         with self._points.open("a") as file:
             file.write(json.dumps(point) + "\n")
         # To this very thread: what stops a process through another of its threads lets this one run on for a while.

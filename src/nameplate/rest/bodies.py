@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from nameplate.http.bodies import ClientGoneError, discard
 from nameplate.rest.problems import BODY_TOO_LARGE, BODY_TOO_SLOW
@@ -19,21 +19,17 @@ _GATHERED: Final = 256 * 1024
 
 async def read_small(headers: Mapping[str, str], receive: Receive) -> bytes:
     """Return a whole body. Raises BODY_TOO_LARGE and BODY_TOO_SLOW, and ClientGoneError."""
-    body = bytearray()
-    length = headers.get("content-length", "0")
-    if "transfer-encoding" not in headers and length == "0":
-        return b""
-    is_small = int(length) <= JSON_BYTES
-    if is_small:
-        async for piece in arriving(receive):
-            body += piece
-            is_small = len(body) <= JSON_BYTES
-            if not is_small:
-                break
-    if not is_small:
+    length = int(headers.get("content-length", "0"))
+    body, more = bytearray(), length > 0 or "transfer-encoding" in headers
+    while more and max(length, len(body)) <= JSON_BYTES:
+        message = await _next(receive)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    if max(length, len(body)) <= JSON_BYTES:
+        return bytes(body)
+    if more:
         await let_go_by(headers, receive)
-        raise BODY_TOO_LARGE(where="body", most=JSON_BYTES, path="/v1/batches/{batch_id}/file")
-    return bytes(body)
+    raise BODY_TOO_LARGE(where="body", most=JSON_BYTES, path="/v1/batches/{batch_id}/file")
 
 
 async def arriving(receive: Receive) -> Chunks:
@@ -41,22 +37,28 @@ async def arriving(receive: Receive) -> Chunks:
     gathered, more = bytearray(), True
     while more:
         try:
-            async with asyncio.timeout(SECONDS):
-                message = await receive()
-        except TimeoutError:
+            message = await _next(receive)
+        except Exception:
             # What has come is worth keeping: it need not be sent again.
             if gathered:
                 yield bytes(gathered)
-            raise BODY_TOO_SLOW(where="body", seconds=SECONDS) from None
-        if message["type"] == "http.disconnect":
-            if gathered:
-                yield bytes(gathered)
-            raise ClientGoneError
+            raise
         gathered += message.get("body", b"")
         more = message.get("more_body", False)
         if len(gathered) >= _GATHERED or not more:
             yield bytes(gathered)
             gathered = bytearray()
+
+
+async def _next(receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(SECONDS):
+            message = await receive()
+    except TimeoutError:
+        raise BODY_TOO_SLOW(where="body", seconds=SECONDS) from None
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    return message
 
 
 async def let_go_by(headers: Mapping[str, str], receive: Receive) -> None:

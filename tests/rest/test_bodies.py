@@ -34,8 +34,8 @@ def test_a_body_of_any_pieces_is_whole(sizes: tuple[int, ...]) -> None:
     assert pieces.are_gone
 
 
-@pytest.mark.parametrize("sizes", [(JSON_BYTES + 1,), (JSON_BYTES, 1), (JSON_BYTES + 1, 0), (1, JSON_BYTES, 1_000_000)])
-def test_one_that_is_too_large_is_read_to_its_end_and_no_further(sizes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("sizes", [(JSON_BYTES + 1,), (JSON_BYTES, 1), (1, JSON_BYTES)])
+def test_one_that_is_too_large_is_read_until_that_is_known_and_no_further(sizes: tuple[int, ...]) -> None:
     pieces = Pieces(*sizes)
     with pytest.raises(ProblemError, match="BodyTooLarge"):
         asyncio.run(read_small(CHUNKED, pieces.receive))
@@ -43,10 +43,8 @@ def test_one_that_is_too_large_is_read_to_its_end_and_no_further(sizes: tuple[in
 
 
 def test_one_that_says_it_is_too_large_is_believed() -> None:
-    pieces = Pieces(1, 1)
-    with pytest.raises(ProblemError):
-        asyncio.run(read_small({"content-length": str(JSON_BYTES + 1)}, pieces.receive))
-    assert pieces.are_gone
+    with pytest.raises(ProblemError, match="BodyTooLarge"):
+        asyncio.run(read_small({"content-length": str(JSON_BYTES + 1)}, Pieces().receive))
 
 
 def test_one_of_no_length_is_not_waited_for() -> None:

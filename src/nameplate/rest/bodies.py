@@ -18,7 +18,7 @@ _GATHERED: Final = 256 * 1024
 
 
 async def read_small(headers: Mapping[str, str], receive: Receive) -> bytes:
-    """Return a whole body. Raises BODY_TOO_LARGE and BODY_TOO_SLOW, and ClientGoneError."""
+    """Return a whole body. Raises BODY_TOO_LARGE, when there may be more to come, BODY_TOO_SLOW and ClientGoneError."""
     length = int(headers.get("content-length", "0"))
     body, more = bytearray(), length > 0 or "transfer-encoding" in headers
     while more and max(length, len(body)) <= JSON_BYTES:
@@ -27,8 +27,6 @@ async def read_small(headers: Mapping[str, str], receive: Receive) -> bytes:
         more = message.get("more_body", False)
     if max(length, len(body)) <= JSON_BYTES:
         return bytes(body)
-    if more:
-        await let_go_by(headers, receive)
     raise BODY_TOO_LARGE(where="body", most=JSON_BYTES, path="/v1/batches/{batch_id}/file")
 
 

@@ -32,6 +32,10 @@ _PER_TRANSACTION: Final = 10_000
 _STRIDE: Final = 7_368_787
 _CREATED_AT: Final = 1_700_000_000_000
 _POLL_SECONDS: Final = 0.25
+_RESIDENT: Final = "Server, reader and workers, resident."
+_WORKERS: Final = 2
+# As either is run: see the compose file.
+_WHERE: Final = {SQLITE: "two workers of its own", POSTGRES: "two worker processes"}
 _SEALED_BYTES: Final = 60
 _INSERT: Final = "INSERT INTO device (id, product_id, name, created_at, secret) VALUES (?, ?, ?, ?, ?)"
 _COPY: Final = "COPY device (id, product_id, name, created_at, secret) FROM STDIN (FORMAT BINARY)"
@@ -63,15 +67,13 @@ def _measure(plan: Plan, engine: str, path: Path, rows: int, *, has_secrets: boo
         found["bare"].append(rows / _load_bare(site, rows, has_secrets=has_secrets))
     note = (
         f"{rows:,} rows with random names, in no order, as CSV; from the file's last byte until the batch is "
-        "CREATE_SUCCESS, with one server and its two workers. The baseline inserts the same rows, made and sorted "
-        f"beforehand, {_PER_TRANSACTION:,} in a durable transaction."
+        f"CREATE_SUCCESS, with one server and {_WHERE[engine]}. The baseline inserts the same rows, made "
+        f"and sorted beforehand, {_PER_TRANSACTION:,} in a durable transaction."
     )
     per_million = f"{what}, CPU seconds per million rows"
     return [
         Figure(_GROUP, what, "rows/s", found["rate"], "bare sorted load", found["bare"], _TARGET, note),
-        Figure(
-            _GROUP, f"{what}, most memory", "MiB", found["memory"], limit=_MOST_MIB, note="Server and reader, resident."
-        ),
+        Figure(_GROUP, f"{what}, most memory", "MiB", found["memory"], limit=_MOST_MIB, note=_RESIDENT),
         Figure(_GROUP, f"{per_million}, server and workers", "s", found["server"]),
         Figure(_GROUP, f"{per_million}, reader", "s", found["reader"]),
         Figure(_GROUP, f"{what}, until the plan", "s", found["planned"]),
@@ -99,12 +101,15 @@ def _import(site: Site, path: Path, rows: int) -> dict[str, float]:
         assert product is not None
         call = Call(registry, "bench", product.account_id, Role.ADMIN, "")
         batch = file_batches.announce(call, copy.product, path.name).batch_id
-        with copy.serving() as server:
+        processes = _WORKERS if copy.url else 0
+        embedded = {"workers": str(_WORKERS - processes)}
+        with copy.serving(**embedded) as server, copy.working(processes) as workers:
             assert server.process is not None
+            pids = [server.process.pid, *(worker.pid for worker in workers)]
             with uploads.receiving(call, batch, 0) as receiver, path.open("rb") as file:
                 while chunk := file.read(2**20):
                     receiver.append(chunk)
-                with _watched(server.process.pid) as seen:
+                with _watched(pids) as seen:
                     began = time.perf_counter()
                     receiver.complete()
                     _wait(call, batch, State.CHECK_SUCCESS)
@@ -131,17 +136,17 @@ def _wait(call: Call, batch: int, state: State) -> None:
 
 
 @contextmanager
-def _watched(server: int) -> Iterator[dict[str, float]]:
-    """Note the most memory that a server and its children have at a time, and the CPU time that they take."""
+def _watched(pids: Sequence[int]) -> Iterator[dict[str, float]]:
+    """Note the most memory that a server, its children and workers have at a time, and the CPU time that they take."""
     seen = {"memory": 0.0, "server": 0.0, "reader": 0.0}
-    before, ended = cpu_seconds(server), threading.Event()
+    before, ended = sum(map(cpu_seconds, pids)), threading.Event()
 
     def run() -> None:
         while not ended.wait(_POLL_SECONDS / 2):
-            children = _children(server)
-            resident = sum(_try(_resident, pid) for pid in (server, *children))
+            children = [child for pid in pids for child in _children(pid)]
+            resident = sum(_try(_resident, pid) for pid in (*pids, *children))
             seen["memory"] = max(seen["memory"], resident)
-            seen["server"] = cpu_seconds(server) - before
+            seen["server"] = sum(map(cpu_seconds, pids)) - before
             seen["reader"] = max(seen["reader"], sum(_try(cpu_seconds, pid) for pid in children))
 
     thread = threading.Thread(target=run)

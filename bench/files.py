@@ -143,7 +143,7 @@ def _watched(pids: Sequence[int]) -> Iterator[dict[str, float]]:
 
     def run() -> None:
         while not ended.wait(_POLL_SECONDS / 2):
-            children = [child for pid in pids for child in _children(pid)]
+            children = [child for pid in pids for child in _descendants(pid)]
             resident = sum(_try(_resident, pid) for pid in (*pids, *children))
             seen["memory"] = max(seen["memory"], resident)
             seen["server"] = sum(map(cpu_seconds, pids)) - before
@@ -158,12 +158,12 @@ def _watched(pids: Sequence[int]) -> Iterator[dict[str, float]]:
         thread.join()
 
 
-def _children(pid: int) -> list[int]:
+def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
             found += map(int, (task / "children").read_text().split())
-    return found
+    return found + [below for child in found for below in _descendants(child)]
 
 
 def _resident(pid: int) -> float:

@@ -196,19 +196,23 @@ def test_a_reader_that_dies_at_once_again_and_again_is_given_up(
 
 
 def test_a_small_batch_of_the_wire_takes_no_more_statements(registry: Registry) -> None:
-    """What files need costs others nothing: as many statements as without them, one of which counts the devices."""
+    """What files need costs others nothing: as many statements as without them, one of which counts the devices.
+
+    Prepared reads are not counted, nor is what begins a transaction on SQLite.
+    """
     account = Account(registry)
     product = account.product()
     apply_id = account.call("BatchCheckDeviceNames", product_key=product, device_name=["pump-1", "pump-2"])
     seen: list[str] = []
     event.listen(registry.store.database.engine, "before_cursor_execute", lambda *sent: seen.append(sent[2]))
     account.worker.work()
-    assert len(seen) == 9, seen
+    is_embedded = registry.store.database.is_embedded
+    assert len(seen) == (5 if is_embedded else 7), seen
     seen.clear()
     account.call("BatchRegisterDeviceWithApplyId", product_key=product, apply_id=int(apply_id["Data"]["ApplyId"]))
     seen.clear()
     account.worker.work()
-    assert len(seen) == {True: 13, False: 14}[registry.store.database.is_embedded], seen
+    assert len(seen) == (9 if is_embedded else 12), seen
 
 
 def test_the_directory_of_files_is_for_its_owner(importer: Importer, settings: Settings) -> None:

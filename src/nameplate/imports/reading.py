@@ -7,10 +7,12 @@ process that has started it, however that ends.
 
 import gc
 import os
+import signal
 import sys
 import threading
 from array import array
-from collections.abc import Container, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -21,7 +23,6 @@ import orjson
 
 from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import MOST_ROWS
-from nameplate.domain.secrets import MasterKey, pack
 from nameplate.files.detection import detect
 from nameplate.files.layout import Layout
 from nameplate.files.reading import read
@@ -30,12 +31,14 @@ from nameplate.files.sorting import Sorter
 from nameplate.files.unreadable import Unreadable, UnreadableFileError
 from nameplate.files.vault import DamagedVaultError, Vault
 from nameplate.imports.reading_order import BLOBS, Order, read_order
+from nameplate.imports.sealer import Sealer, SealerGoneError
 
 _NO_ROWS: Final = Unreadable("The file has no rows.", "Send one with a row for each device.")
 _NO_ROOM: Final = Unreadable("A batch has room for {most:,} rows, corrected ones counted again.", "Cut the file up.")
 _DAMAGED: Final = "What is kept of the file is not what was sent. Send it as a new batch."
 _BEAT_SECONDS: Final = 1.0
 _NICENESS: Final = 5
+_PARTS_AHEAD: Final = 2
 
 
 class Teller:
@@ -93,7 +96,9 @@ def _tell_file(order: Order, lines: Container[int] | None, teller: Teller) -> No
             teller.tell("piece", rows_read=rows_read, findings=_written(findings))
         if not rows_read and not order.is_correction:
             raise _NO_ROWS()
-        _tell_parts(order, sorter.ordered(order.rows_per_part), rows_read, teller)
+        master_key = bytes.fromhex(order.master_key)
+        with Sealer(master_key, order.secret_owner) as sealer:
+            _tell_parts(order, sorter.ordered(order.rows_per_part), rows_read, _Parts(order, sealer, teller))
 
 
 def _detect(order: Order, vault: Vault) -> Layout:
@@ -108,24 +113,53 @@ def _require_room(order: Order, rows: int) -> None:
         raise _NO_ROOM(most=MOST_ROWS)
 
 
-def _tell_parts(order: Order, parts: Iterator[tuple[Rows, list[Finding]]], rows_read: int, teller: Teller) -> None:
-    master = MasterKey(bytes.fromhex(order.master_key))
+class _Parts:
+    """Tells parts in order, each once its secrets are sealed."""
+
+    def __init__(self, order: Order, sealer: Sealer, teller: Teller) -> None:
+        self._ids = first_id(order.batch_id)
+        self._sealer = sealer
+        self._teller = teller
+        self._waiting: deque[tuple[Rows, Callable[[], bytes] | None, dict[str, object]]] = deque()
+
+    def add(self, rows: Rows, first: int, header: dict[str, object]) -> None:
+        """Tell a part, some others later."""
+        sealed = None
+        if rows.secrets is not None and any(rows.secrets):
+            sealed = self._sealer.seal(rows.secrets, self._ids + first)
+        self._waiting.append((rows, sealed, header))
+        if len(self._waiting) > _PARTS_AHEAD:
+            self._tell()
+
+    def finish(self) -> None:
+        """Tell what is left."""
+        while self._waiting:
+            self._tell()
+
+    def _tell(self) -> None:
+        rows, sealed, header = self._waiting.popleft()
+        blobs = _blobs(rows) | ({} if sealed is None else {"sealed": sealed()})
+        self._teller.tell("piece", blobs if rows.names else None, **header)
+
+
+def _tell_parts(order: Order, ordered: Iterator[tuple[Rows, list[Finding]]], rows_read: int, parts: _Parts) -> None:
     first = order.first
     later: list[Finding] = []
-    for rows, findings in parts:
+    for rows, findings in ordered:
         # When a finding comes depends on chance. Which part it is told with must not: on the names that it is between.
         last = rows.names[-1] if rows.names else ""
         known = sorted(later + findings, key=lambda one: (one.value or "", one.line))
         now = [one for one in known if (one.value or "") < last]
         later = known[len(now) :]
         header = {"rows_read": rows_read, "findings": _written(now), "first": first, "rows": len(rows.names)}
-        teller.tell("piece", _blobs(order, rows, first, master) if rows.names else None, **header)
+        parts.add(rows, first, header)
         first += len(rows.names)
     if later:
-        teller.tell("piece", rows_read=rows_read, findings=_written(later))
+        parts.add(Rows(array("I"), []), first, {"rows_read": rows_read, "findings": _written(later)})
+    parts.finish()
 
 
-def _blobs(order: Order, rows: Rows, first: int, master: MasterKey) -> dict[str, bytes]:
+def _blobs(rows: Rows) -> dict[str, bytes]:
     lines = array("I", rows.lines)
     if sys.byteorder == "big":
         lines.byteswap()
@@ -133,12 +167,6 @@ def _blobs(order: Order, rows: Rows, first: int, master: MasterKey) -> dict[str,
     for name, column in (("nicknames", rows.nicknames), ("sns", rows.sns), ("tags", rows.tags)):
         if column is not None and any(column):
             blobs[name] = orjson.dumps(column)
-    if rows.secrets is not None and any(rows.secrets):
-        # Here, beside the workers: it costs more than all else that is done to a row.
-        number = first_id(order.batch_id) + first
-        owner = order.secret_owner.encode()
-        owners = [owner % one for one in range(number, number + len(rows.secrets))]
-        blobs["sealed"] = pack(master.seal_each(rows.secrets, owners))
     return blobs
 
 
@@ -153,6 +181,8 @@ def _written(findings: list[Finding]) -> list[list[object]]:
 
 def main() -> None:
     """Read one file."""
+    # Whoever has started this decides when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
     # A list for each row and nothing that makes cycles: looking for them takes a tenth of the time.
     gc.disable()
@@ -164,7 +194,11 @@ def main() -> None:
     teller = Teller(sys.stdout.buffer)
     for target in (_end_with_parent, teller.beat):
         threading.Thread(target=target, daemon=True).start()
-    tell(order, lines, teller)
+    try:
+        tell(order, lines, teller)
+    except SealerGoneError:
+        # As if this had died: the file is read once more.
+        os._exit(1)
 
 
 def _end_with_parent() -> None:

@@ -64,6 +64,20 @@ def test_who_waits_for_what_others_show_waits_for_the_disk(
         connection.exec_driver_sql("INSERT INTO some VALUES (2)")
 
 
+def test_a_transaction_that_has_failed_leaves_nothing_for_the_next(database: SqliteDatabase) -> None:
+    def fail() -> None:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("INSERT INTO some VALUES (1)")
+            connection.exec_driver_sql("INSERT INTO another VALUES (1)")
+
+    for _ in range(2):
+        with pytest.raises(RefusedError):
+            fail()
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO some VALUES (2)")
+    assert count(database) == 1
+
+
 def test_a_file_that_another_program_has_locked_is_not_to_be_had_and_later_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,8 +85,9 @@ def test_a_file_that_another_program_has_locked_is_not_to_be_had_and_later_is(
     database = SqliteDatabase(tmp_path / "some.db")
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(RefusedError), database.transaction():
-        pass
+    for _ in range(2):
+        with pytest.raises(RefusedError), database.transaction():
+            pass
     other.execute("COMMIT")
     other.close()
     with database.transaction() as connection:

@@ -21,6 +21,7 @@ _BUSY_SECONDS: Final = 30
 _DURABLE: Final = "FULL"
 _NOT_DURABLE: Final = "NORMAL"
 _SYNCHRONOUS: Final = "synchronous"
+_FAILURES: Final = (OperationalError, sqlite3.OperationalError)
 # Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
 _CHECKPOINT_PAGES: Final = 16_000
 # Small enough to be full, and the process no longer growing, after some three hundred thousand devices.
@@ -53,12 +54,9 @@ class SqliteDatabase(Database):
         """Hold a write transaction."""
         try:
             # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
-            with self._writing:
-                connection = self._hold()
-                self._wait_for_disk(connection, durable=durable and not seen_early)
-                with connection.begin():
-                    yield connection
-        except (OperationalError, sqlite3.OperationalError) as error:
+            with self._writing, self._begun(durable=durable and not seen_early) as connection:
+                yield connection
+        except _FAILURES as error:
             # The disk is full or cannot be written to, or another process holds the lock and holds it.
             raise DATABASE_UNAVAILABLE() from error
         if durable and seen_early:
@@ -90,11 +88,20 @@ class SqliteDatabase(Database):
             self._driver_connections.append(connection)
         return connection
 
-    def _hold(self) -> Connection:
-        """Return the one connection that transactions are held on: its cache is warm."""
-        if self._held is None:
-            self._held = self.engine.connect()
-        return self._held
+    @contextmanager
+    def _begun(self, *, durable: bool) -> Iterator[Connection]:
+        """Begin a transaction on the one connection for them, whose cache is warm."""
+        connection = self._held = self._held or self.engine.connect()
+        try:
+            self._wait_for_disk(connection, durable=durable)
+            with connection.begin():
+                yield connection
+        except _FAILURES:
+            # Whatever it has left this connection in, the next is begun on another.
+            self._held = None
+            connection.invalidate()
+            connection.close()
+            raise
 
     def _wait_for_disk(self, connection: Connection, *, durable: bool) -> None:
         synchronous = self._synchronous if durable else _NOT_DURABLE

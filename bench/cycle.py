@@ -100,23 +100,26 @@ class _Case:
         self._batches = batches
         self._setups = _LONG_SETUPS if size >= _SIZES[-1] else _SETUPS
         self._ours: dict[Setup, list[float]] = defaultdict(list)
-        self._shapes: dict[str, list[float]] = defaultdict(list)
-        self._copies: dict[int, list[float]] = defaultdict(list)
+        self._bare: dict[Setup, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def measure(self, plan: Plan, sites: dict[str, Site]) -> list[Figure]:
-        """Measure every setup and the baselines in turn."""
+        """Measure every setup, and its baseline right after it: a machine that others share changes its speed."""
         for _ in plan.each_round(f"{_GROUP}, {self._size:,} devices, {self._kind} names"):
             # Every copy of a site takes them for new; they are signed again before they are out of date.
             checks = {
                 engine: [sign_check(site.product, names) for names in self._batches] for engine, site in sites.items()
             }
             for setup in self._setups:
-                self._ours[setup].append(self._cycle(sites[setup.engine], setup, checks[setup.engine]))
-            for shape, rate in bare_rates(sites[SQLITE], self._batches, _SHAPES).items():
-                self._shapes[shape].append(rate)
-            for writers in (1, 2):
-                self._copies[writers].append(copy_rate(sites[POSTGRES], self._batches, writers))
+                site = sites[setup.engine]
+                self._ours[setup].append(self._cycle(site, setup, checks[setup.engine]))
+                for shape, rate in self._bare_rates(site, setup).items():
+                    self._bare[setup][shape].append(rate)
         return [self._figure(setup) for setup in self._setups]
+
+    def _bare_rates(self, site: Site, setup: Setup) -> dict[str, float]:
+        if setup.engine == SQLITE:
+            return bare_rates(site, self._batches, _SHAPES)
+        return {bare_copy.COPY: copy_rate(site, self._batches, setup.workers)}
 
     def _cycle(self, site: Site, setup: Setup, checks: Sequence[bytes]) -> float:
         at_once = min(_AT_ONCE, len(checks))
@@ -129,7 +132,7 @@ class _Case:
             return self._size / (time.perf_counter() - began)
 
     def _figure(self, setup: Setup) -> Figure:
-        best = fastest(self._shapes)
+        best = fastest(self._bare[setup])
         is_sqlite = setup.engine == SQLITE
         poll = _poll_seconds(len(self._batches)) * 1000
         note = (
@@ -146,8 +149,8 @@ class _Case:
             f"{self._size:,} devices, {self._kind} names: {setup.name}",
             "devices/s",
             self._ours[setup],
-            best if is_sqlite else bare_copy.COPY,
-            self._shapes[best] if is_sqlite else self._copies[setup.workers],
+            best,
+            self._bare[setup][best],
             _TARGET if self._size >= _TARGET_FROM else None,
             note,
         )

@@ -15,7 +15,7 @@ import psycopg
 
 from bench.figure import Figure
 from bench.plan import Plan
-from bench.processes import cpu_seconds, memory
+from bench.processes import cpu_seconds, descendants, memory
 from bench.sites import POSTGRES, SQLITE, Site
 from nameplate.call import Call
 from nameplate.domain.access import Role
@@ -143,7 +143,7 @@ def _watched(pids: Sequence[int]) -> Iterator[dict[str, float]]:
 
     def run() -> None:
         while not ended.wait(_POLL_SECONDS / 2):
-            children = [child for pid in pids for child in _descendants(pid)]
+            children = [child for pid in pids for child in descendants(pid)]
             resident = sum(_try(_resident, pid) for pid in (*pids, *children))
             seen["memory"] = max(seen["memory"], resident)
             seen["server"] = sum(map(cpu_seconds, pids)) - before
@@ -156,14 +156,6 @@ def _watched(pids: Sequence[int]) -> Iterator[dict[str, float]]:
     finally:
         ended.set()
         thread.join()
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    return found + [below for child in found for below in _descendants(child)]
 
 
 def _resident(pid: int) -> float:

@@ -1,11 +1,11 @@
 """What /proc says of a process."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PARENT: Final = 1
 _OWN_TIMES: Final = slice(11, 13)
 _ALL_TIMES: Final = slice(11, 15)
 
@@ -23,17 +23,20 @@ def cpu_seconds(pid: int) -> float:
 
 def family_cpu_seconds(ancestor: int) -> float:
     """Return the CPU time of everything that descends from a process and still runs, and of what that has outlived."""
-    fields: dict[int, list[str]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields[int(entry.name)] = _fields(int(entry.name))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    family = {ancestor}
-    while more := {pid for pid, found in fields.items() if int(found[_PARENT]) in family} - family:
-        family |= more
-    return sum(_seconds(fields[pid][_ALL_TIMES]) for pid in family - {ancestor})
+    total = 0.0
+    for pid in descendants(ancestor):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            total += _seconds(_fields(pid)[_ALL_TIMES])
+    return total
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that descend from one and still run."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found + [below for child in found for below in descendants(child)]
 
 
 def _fields(pid: int) -> list[str]:

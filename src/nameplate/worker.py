@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count, groupby
+from itertools import groupby
 from operator import attrgetter
 from typing import Final
 from uuid import uuid4
@@ -28,7 +28,7 @@ from nameplate.refusal import RefusedError
 from nameplate.store.batches import part_owner
 from nameplate.store.certificates import add_certificates
 from nameplate.store.database import NewDevices, retried
-from nameplate.store.devices import secret_owner
+from nameplate.store.devices import SECRET_OWNER
 from nameplate.store.parts import Claim, LeaseLostError, Turns
 from nameplate.store.tallies import count_in
 
@@ -205,7 +205,7 @@ class Worker:
         """Seal the imported secrets of a part one by one, each for its device."""
         master = self._registry.master
         secrets = orjson.loads(master.open(sealed, part_owner(claim.batch_id, claim.first)))
-        return master.seal_each(secrets, (secret_owner(number).encode() for number in count(first)))
+        return master.seal_each(secrets, SECRET_OWNER, first)
 
 
 def _is_certified(claim: Claim) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
 from nameplate.domain.device import first_id
@@ -86,8 +87,12 @@ def test_an_interrupt_from_the_terminal_does_not_end_it() -> None:
         assert len(unpack(sealer.seal(["secret"] * 3, 3)())) == 3
 
 
-def test_it_is_asked_for_nothing() -> None:
-    ended = subprocess.run(program("nameplate.imports.sealer", "main"), input=b"", capture_output=True, check=False)
+ORDER = orjson.dumps({"master_key": bytes(32).hex(), "owner": SECRET_OWNER}) + b"\n"
+
+
+@pytest.mark.parametrize("told", [b"", ORDER[:-9], ORDER, ORDER + b'{"secrets": ["cut o'])
+def test_it_is_asked_for_nothing_or_for_what_is_cut_off(told: bytes) -> None:
+    ended = subprocess.run(program("nameplate.imports.sealer", "main"), input=told, capture_output=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 

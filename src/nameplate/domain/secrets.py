@@ -9,7 +9,7 @@ secret and no sealed value can be moved to another row.
 import os
 import secrets
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
@@ -47,8 +47,13 @@ class MasterKey:
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._ciphers[0].encrypt(nonce, plain, owner.encode())
 
-    def seal_each(self, plain: Sequence[str | None], owners: Iterable[bytes]) -> list[bytes | None]:
-        """Seal many texts, each for its owner in UTF-8, as `seal` does; None stays None."""
+    def seal_each(self, plain: Sequence[str | None], owner: str, first: int) -> list[bytes | None]:
+        """Seal many texts as `seal` does; None stays None.
+
+        In `owner` there is a place, `%d`, for the number of each: `first`, and one more with every text.
+        """
+        place = owner.encode()
+        owners = [place % number for number in range(first, first + len(plain))]
         nonces = unpack_from(f"{_NONCE_BYTES}s" * len(plain), os.urandom(_NONCE_BYTES * len(plain)))
         # Without a loop in Python, which would cost more than the cipher.
         texts = [text.encode() if text else b"" for text in plain]

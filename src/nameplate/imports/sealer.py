@@ -32,8 +32,6 @@ class Sealer:
     def __init__(self, master_key: bytes, owner: str) -> None:
         """Seal under a master key. `owner` has a place for a device's id."""
         self._order = {"master_key": master_key.hex(), "owner": owner}
-        self._master = MasterKey(master_key)
-        self._owner = owner
         self._has_sealed = False
         self.process: subprocess.Popen[bytes] | None = None
         """What seals from the second part on."""
@@ -60,7 +58,7 @@ class Sealer:
         if self._has_sealed:
             return self._thread.submit(self._ask, secrets, first_id).result
         self._has_sealed = True
-        sealed = _seal(self._master, self._owner.encode(), secrets, first_id)
+        sealed = _sealing(**self._order)(secrets, first_id)
         return lambda: sealed
 
     def _ask(self, secrets: Secrets, first_id: int) -> bytes:
@@ -86,22 +84,23 @@ class Sealer:
         self.process.stdin.flush()
 
 
-def _seal(master: MasterKey, owner: bytes, secrets: Secrets, first_id: int) -> bytes:
-    owners = [owner % number for number in range(first_id, first_id + len(secrets))]
-    return pack(master.seal_each(secrets, owners))
+def _sealing(master_key: str, owner: str) -> Callable[[Secrets, int], bytes]:
+    master = MasterKey(bytes.fromhex(master_key))
+    return lambda secrets, first_id: pack(master.seal_each(secrets, owner, first_id))
 
 
 def main() -> None:
     """Seal until nothing more is asked for."""
     # Whoever has started this decides when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told = sys.stdin.buffer
-    order = orjson.loads(told.readline() or b"{}")
-    if not order:
+    # What is cut off was told by a process that has died.
+    told = (orjson.loads(line) for line in sys.stdin.buffer if line.endswith(b"\n"))
+    order = next(told, None)
+    if order is None:
         return
-    master, owner = MasterKey(bytes.fromhex(order["master_key"])), order["owner"].encode()
-    for line in told:
-        sealed = _seal(master, owner, **orjson.loads(line))
+    seal = _sealing(**order)
+    for part in told:
+        sealed = seal(part["secrets"], part["first_id"])
         try:
             sys.stdout.buffer.writelines((b"%d\n" % len(sealed), sealed))
             sys.stdout.buffer.flush()

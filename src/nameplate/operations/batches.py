@@ -128,13 +128,8 @@ def batch_register_device_with_apply_id(call: Call, product_key: ProductKey, app
         raise BATCH_IS_CHECKING()
     if batch.state is State.CHECK_FAILED:
         raise BATCH_DOES_NOT_FIT(problem="the check has failed; correct the names and check them again")
-    if batch.state is State.CHECK_SUCCESS and call.store.batches.start_creation(
-        batch, call.now(), call.registry.limits.devices
-    ):
+    if call.store.batches.start_creation(batch, call.now(), call.registry.limits.devices):
         call.registry.wake()
-    else:
-        # Whoever has started it may not have been answered yet.
-        call.store.database.flush()
     return {"Data": {"ApplyId": apply_id}}
 
 

@@ -173,6 +173,10 @@ class Batches:
 
         It is seen early. Raises PRODUCT_NOT_FOUND, and TOO_MANY_DEVICES if its product would have more than `most`.
         """
+        if checked.state is not State.CHECK_SUCCESS:
+            # Whoever has started it may not have been answered yet.
+            self._database.flush()
+            return False
         with self._database.transaction(seen_early=True) as connection:
             self._database.bulk.hold_products(connection, [checked.product_id])
             if not move(connection, checked.id, State.CHECK_SUCCESS, State.CREATE, now, done=0, refused=0):

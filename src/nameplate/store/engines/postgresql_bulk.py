@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby, islice, repeat
-from operator import lt
 from struct import Struct
 from typing import Any, Final, LiteralString, Protocol, TypeVar
 
@@ -11,7 +10,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from nameplate.store.database import Bulk, Existing, NewDevices, missing
+from nameplate.store.database import Bulk, Existing, NewDevices, is_sorted, missing
 
 _COLUMNS: Final = "id, product_id, created_at, name, nickname"
 _IMPORTED: Final = f"{_COLUMNS}, sn, secret"
@@ -141,7 +140,7 @@ def _in_order(
     numbers: list[int], names: list[bytes], rest: list[_Column]
 ) -> tuple[list[int], list[bytes], list[_Column]]:
     """Put the rows of columns in the order of names."""
-    if all(map(lt, names, islice(names, 1, None))):
+    if is_sorted(names):
         return numbers, names, rest
     order = sorted(range(len(names)), key=names.__getitem__)
     moved: list[_Column] = [None if column is None else [column[row] for row in order] for column in rest]

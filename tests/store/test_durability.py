@@ -64,6 +64,12 @@ def test_who_waits_for_what_others_show_waits_for_the_disk(
         connection.exec_driver_sql("INSERT INTO some VALUES (2)")
 
 
+def test_where_there_is_no_log_there_is_nothing_to_wait_for(database: SqliteDatabase) -> None:
+    database.close()
+    assert not Path(f"{database.path}-wal").exists()
+    database.flush()
+
+
 def test_a_transaction_that_has_failed_leaves_nothing_for_the_next(database: SqliteDatabase) -> None:
     def fail() -> None:
         with database.transaction() as connection:

@@ -72,6 +72,8 @@ class SqliteDatabase(Database):
                 os.fsync(log)
             finally:
                 os.close(log)
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise DATABASE_UNAVAILABLE() from error
 

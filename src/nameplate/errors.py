@@ -239,6 +239,9 @@ UPLOAD_IS_ELSEWHERE = Refusal(
     "The file is on the host {host}: ask the server there, or share the directory {where}.",
 )
 UPLOAD_IS_GONE = Refusal("nameplate.upload.IsGone", "The file is not kept any more. Send it as a new batch.")
+UPLOAD_IS_DAMAGED = Refusal(
+    "nameplate.upload.IsDamaged", "What is kept of the file is not what was sent. Send it as a new batch."
+)
 NO_CORRECTIONS = Refusal("nameplate.upload.NotAnnounced", "No corrections are being sent. Announce them first.")
 
 # --- Business: tags and groups ---------------------------------------------------------------------------------------

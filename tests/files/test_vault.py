@@ -92,6 +92,19 @@ def test_a_changed_byte_is_never_read(path: Path) -> None:
         Vault(path, KEY, known=6).open().read()
 
 
+@pytest.mark.parametrize("kept", [0, 35, 40])
+def test_less_than_is_known_to_have_come_is_never_read(path: Path, kept: int) -> None:
+    with Vault(path, KEY) as vault:
+        vault.append(b"abc")
+        vault.append(b"def")
+    os.truncate(path, kept)
+    with pytest.raises(DamagedVaultError):
+        Vault(path, KEY, known=6).open()
+    path.unlink()
+    with pytest.raises(DamagedVaultError):
+        Vault(path, KEY, known=6).open()
+
+
 def test_records_cannot_change_places_and_another_key_opens_nothing(path: Path) -> None:
     with Vault(path, KEY) as vault:
         vault.append(b"abc")

@@ -90,6 +90,34 @@ def test_a_file_that_cannot_be_read_says_why(importer: Importer) -> None:
         importer.apply(batch, VALID)
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.9, 1.0])
+def test_of_a_file_that_is_damaged_on_disk_nothing_is_read(importer: Importer, registry: Registry, kept: float) -> None:
+    content = names(*(f"pump-{number}" for number in range(1000)))
+    batch = importer.announce()
+    with uploads.receiving(importer.call, batch, 0) as receiver:
+        for start in range(0, len(content), 1000):
+            receiver.append(content[start : start + 1000])
+        receiver.complete()
+    path = registry.files / f"{batch}-0"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= kept == 1.0
+    path.write_bytes(data[: int(len(data) * kept)])
+    importer.read()
+    progress = importer.progress(batch)
+    assert (progress.state, progress.total) == (State.CHECK_FAILED, 0)
+    assert "is not what was sent" in str(progress.problem)
+
+
+def test_failed_rows_of_a_file_that_is_damaged_on_disk_are_refused(importer: Importer, registry: Registry) -> None:
+    batch = importer.load(names("pump-2", "n")).batch_id
+    importer.read()
+    path = registry.files / f"{batch}-0"
+    path.write_bytes(path.read_bytes()[:-1])
+    open_, _ = uploads.source(importer.call, batch)
+    with pytest.raises(RefusedError, match="IsDamaged"):
+        open_()
+
+
 def test_a_file_is_deleted_when_nothing_has_failed(importer: Importer) -> None:
     good, bad = importer.load(names("pump-1")).batch_id, importer.load(names("pump-2", "n")).batch_id
     importer.read()

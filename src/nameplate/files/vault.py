@@ -85,9 +85,13 @@ class Vault:
             os.fsync(self._descriptor)
 
     def open(self) -> BinaryIO:
-        """Open the file for reading what is there now, from anywhere."""
+        """Open the file for reading what is there now, from anywhere. Raises DamagedVaultError if it is too little."""
         raw = self._open_there()
-        return io.BufferedReader(_Reader(raw, self._cipher, _Index(raw, self._cipher, self._known)), RECORD_BYTES)
+        index = _Index(raw, self._cipher, self._known)
+        if index.size < self._known:
+            raw.close()
+            raise DamagedVaultError
+        return io.BufferedReader(_Reader(raw, self._cipher, index), RECORD_BYTES)
 
     def close(self) -> None:
         """End writing, with all of it on disk; appending may go on later."""

@@ -200,6 +200,7 @@ class Readers:
         order = Order(
             path=str(uploads.path_of(registry, upload)),
             key=uploads.key_of(registry, upload).hex(),
+            received=upload.received,
             name=upload.name,
             layout=orjson.loads(upload.layout),
             columns=columns,

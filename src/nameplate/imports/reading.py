@@ -23,6 +23,7 @@ import orjson
 
 from nameplate.domain.device import first_id
 from nameplate.domain.file_batch import MOST_ROWS
+from nameplate.errors import UPLOAD_IS_DAMAGED
 from nameplate.files.detection import detect
 from nameplate.files.layout import Layout
 from nameplate.files.reading import read
@@ -35,7 +36,6 @@ from nameplate.imports.sealer import Sealer, SealerGoneError
 
 _NO_ROWS: Final = Unreadable("The file has no rows.", "Send one with a row for each device.")
 _NO_ROOM: Final = Unreadable("A batch has room for {most:,} rows, corrected ones counted again.", "Cut the file up.")
-_DAMAGED: Final = "What is kept of the file is not what was sent. Send it as a new batch."
 _BEAT_SECONDS: Final = 1.0
 _NICENESS: Final = 5
 _PARTS_AHEAD: Final = 2
@@ -75,13 +75,13 @@ def tell(order: Order, lines: Container[int] | None, teller: Teller) -> None:
     except UnreadableFileError as error:
         teller.tell("unreadable", problem=str(error))
     except DamagedVaultError:
-        teller.tell("unreadable", problem=_DAMAGED)
+        teller.tell("unreadable", problem=UPLOAD_IS_DAMAGED.message)
     else:
         teller.tell("end")
 
 
 def _tell_file(order: Order, lines: Container[int] | None, teller: Teller) -> None:
-    vault = Vault(Path(order.path), bytes.fromhex(order.key))
+    vault = Vault(Path(order.path), bytes.fromhex(order.key), known=order.received)
     layout = _detect(order, vault)
     teller.tell("layout", layout=layout.as_json())
     with (

@@ -15,13 +15,14 @@ BLOBS: Final = ("names", "lines", "nicknames", "sns", "sealed", "tags")
 class Order:
     """What is to be read, and how: bytes in hexadecimal.
 
-    `first` is the ordinal of the first row. `secret_owner` has a place for a device's id. With `is_correction` the
-    rows carry the lines that they replace, and `lines` of these are read; `columns` are those of the file that they
-    correct, which they have too unless they have others.
+    The file has `received` bytes. `first` is the ordinal of the first row. `secret_owner` has a place for a device's
+    id. With `is_correction` the rows carry the lines that they replace, and `lines` of these are read; `columns` are
+    those of the file that they correct, which they have too unless they have others.
     """
 
     path: str
     key: str
+    received: int
     name: str
     layout: Mapping[str, Any]
     columns: Mapping[str, str] | None

@@ -21,6 +21,7 @@ from nameplate.errors import (
     NOT_A_FILE_BATCH,
     UPLOAD_IS_BUSY,
     UPLOAD_IS_COMPLETE,
+    UPLOAD_IS_DAMAGED,
     UPLOAD_IS_ELSEWHERE,
     UPLOAD_IS_GONE,
     UPLOAD_IS_LARGER,
@@ -28,7 +29,7 @@ from nameplate.errors import (
     UPLOAD_OFFSET_DIFFERS,
 )
 from nameplate.files.layout import Layout
-from nameplate.files.vault import Vault
+from nameplate.files.vault import DamagedVaultError, Vault
 from nameplate.store.file_batches import FileBatch
 from nameplate.store.uploads import NewUpload, Upload, key_owner
 
@@ -142,7 +143,7 @@ def key_of(registry: Registry, upload: Upload) -> bytes:
 def source(call: Call, batch_id: int, number: int = 0) -> tuple[Callable[[], BinaryIO], Layout]:
     """Return what opens an upload that is kept, and how it is laid out.
 
-    Raises UPLOAD_IS_GONE and UPLOAD_IS_ELSEWHERE.
+    Raises UPLOAD_IS_GONE and UPLOAD_IS_ELSEWHERE; opening raises UPLOAD_IS_DAMAGED.
     """
     get_batch(call, batch_id)
     found = call.store.uploads.find(batch_id, number)
@@ -150,7 +151,14 @@ def source(call: Call, batch_id: int, number: int = 0) -> tuple[Callable[[], Bin
         raise NO_CORRECTIONS()
     vault = vault_of(call.registry, found)
     _require_here(call.registry, found)
-    return vault.open, Layout.from_json(orjson.loads(found.layout))
+
+    def open_whole() -> BinaryIO:
+        try:
+            return vault.open()
+        except DamagedVaultError:
+            raise UPLOAD_IS_DAMAGED() from None
+
+    return open_whole, Layout.from_json(orjson.loads(found.layout))
 
 
 class Receiver:

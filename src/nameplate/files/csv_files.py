@@ -4,12 +4,12 @@ import csv
 import io
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
 
-from nameplate.files.csv_records import CELL_LENGTH, Dialect, Records, Shape, read_records
+from nameplate.files.csv_records import CELL_LENGTH, Columns, Dialect, Records, Shape, read_records
 from nameplate.files.heads import HEAD_ROWS, Head, find_head
 from nameplate.files.layout import Layout, Open
 from nameplate.files.rows import ROWS_AT_ONCE, Block, Finding
@@ -22,14 +22,15 @@ _SEPARATOR: Final = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 
 def read_blocks(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[Block]:
     """Yield the rows of a CSV file by column."""
-    for head, records in _read(open_, layout, columns):
-        yield from _blocks(head, records)
+    for head, found in _read(open_, layout, columns):
+        yield from _column_blocks(head, found) if isinstance(found, Columns) else _blocks(head, found)
 
 
 def read_cells(open_: Open, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Yield every row's line and cells; of a row that is quoted wrongly, the cells that its line has."""
     dialect = dialect_of(layout)
-    for head, records in _read(open_, layout, layout.columns or {}):
+    for head, found in _read(open_, layout, layout.columns or {}):
+        records = found.as_records() if isinstance(found, Columns) else found
         broken = ((finding.line, dialect.lenient_cells(finding.value or "")) for finding in records.findings)
         rows = zip(records.lines, records.rows, strict=True)
         yield from (row for row in sorted(chain(rows, broken), key=itemgetter(0)) if row[0] > head.line)
@@ -69,7 +70,7 @@ def declared_delimiter(text: str) -> str | None:
     return found[1] if found else None
 
 
-def _read(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[tuple[Head, Records]]:
+def _read(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[tuple[Head, Records | Columns]]:
     with open_plain(open_, layout) as stream:
         blocks = text_blocks(stream, _encoding(layout))
         first = next(blocks, "")
@@ -82,6 +83,15 @@ def _read(open_: Open, layout: Layout, columns: Mapping[str, str]) -> Iterator[t
 def _head(text: str, layout: Layout, columns: Mapping[str, str]) -> Head:
     above = 1 if declared_delimiter(text) else 0
     return find_head(head_rows(text, dialect_of(layout)), columns, above)
+
+
+def _column_blocks(head: Head, found: Columns) -> Iterator[Block]:
+    """Cut columns into blocks, without the header and what is above it."""
+    for start in range(max(0, head.line + 1 - found.lines.start), len(found.lines), ROWS_AT_ONCE):
+        texts = [column[start : start + ROWS_AT_ONCE] for column in found.texts]
+        columns = {column: texts[place] for column, place in head.places.items()}
+        lines = array("I", found.lines[start : start + ROWS_AT_ONCE])
+        yield _without_empty(Block(lines, columns), zip(*texts, strict=True))
 
 
 def _blocks(head: Head, records: Records) -> Iterator[Block]:
@@ -103,10 +113,13 @@ def _block(head: Head, records: Records) -> Block:
     if set(map(len, records.rows)) != {width}:
         records = _of_width(width, records)
     columns = {column: list(map(itemgetter(place), records.rows)) for column, place in head.places.items()}
-    lines = array("I", records.lines)
-    block = Block(lines, columns, findings=records.findings)
-    if any(all(not texts[at] for texts in columns.values()) for at in _empties(columns)):
-        return block.pick([any(row) for row in records.rows])
+    return _without_empty(Block(array("I", records.lines), columns, findings=records.findings), records.rows)
+
+
+def _without_empty(block: Block, rows: Iterable[Sequence[str]]) -> Block:
+    """Leave out of a block what is empty as a whole row of the file."""
+    if any(all(not texts[at] for texts in block.columns.values()) for at in _empties(block.columns)):
+        return block.pick([any(row) for row in rows])
     return block
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from nameplate.files.csv_columns import read_columns
 from nameplate.files.rows import Finding, shown
 from nameplate.files.unreadable import LONG_CELL
 
@@ -60,7 +61,19 @@ class Records:
     findings: list[Finding] = field(default_factory=list)
 
 
-def read_records(blocks: Iterator[str], dialect: Dialect, shape: Shape) -> Iterator[Records]:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Some rows, all of the header's width, by column; and the lines they are in."""
+
+    lines: range
+    texts: Sequence[list[str]]
+
+    def as_records(self) -> Records:
+        """Return them by row."""
+        return Records(self.lines, [list(row) for row in zip(*self.texts, strict=True)])
+
+
+def read_records(blocks: Iterator[str], dialect: Dialect, shape: Shape) -> Iterator[Records | Columns]:
     """Yield the records of blocks of whole lines. Raises UnreadableFileError for a cell that is too long."""
     reading = _Reading(dialect, shape)
     block = next(blocks, "")
@@ -77,7 +90,12 @@ class _Reading:
         self._line = 1
         self._carried: list[str] = []
 
-    def read(self, text: str, *, is_last: bool) -> Records:
+    def read(self, text: str, *, is_last: bool) -> Records | Columns:
+        if not self._carried and self._dialect.quote not in text:
+            columns = read_columns(text, self._dialect.delimiter, len(self._shape.headers), CELL_LENGTH)
+            if columns is not None:
+                first, self._line = self._line, self._line + len(columns[0])
+                return Columns(range(first, self._line), columns)
         lines = io.StringIO(text, newline="")
         if not self._carried:
             reader = self._dialect.reader(lines)

@@ -102,6 +102,7 @@ def test_a_reading_whose_sealer_has_died_ends_without_a_word(tmp_path: Path) -> 
     order = Order(
         path=str(tmp_path / "file"),
         key=KEY.hex(),
+        received=vault.received,
         name="file.csv",
         layout={},
         columns=None,

@@ -20,6 +20,7 @@ from bench import (
     latency,
     machine,
     memory,
+    merging,
     mixed,
     page,
     queries,
@@ -46,6 +47,7 @@ _MEASURES: Final[dict[str, Callable[[Plan], list[Figure]]]] = {
     "memory": memory.measure,
     "fairness": fairness.measure,
     "uploads": uploads.measure,
+    "merging": merging.measure,
     "growth": growth.measure,
     "files": files.measure,
 }

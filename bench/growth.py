@@ -1,13 +1,9 @@
 """What ten million existing devices cost: the rate of creation, and calls that look something up."""
 
-import time
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from statistics import median
 from typing import Final
-
-import orjson
 
 from bench import backlog, bare, bare_copy, lookups
 from bench.calls import KINDS, ROWS
@@ -15,20 +11,15 @@ from bench.figure import Figure, Point
 from bench.fill import Grown
 from bench.plan import Plan
 from bench.sites import ENGINES, POSTGRES, SQLITE, Site
-from nameplate.domain.device import first_id
-from nameplate.store.database import NewDevices
 
 _GROUP: Final = "growth"
 _LEVELS: Final = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000)
 _QUICK_LEVELS: Final = (10_000, 50_000)
-_MERGED_LEVEL: Final = 5_000_000
-_MERGED_TARGET: Final = 3.0
 _LOOKUP_TARGET: Final = 1 / 1.5
 _BARE_NUMBER: Final = 1 << 30
 """Batch numbers that Nameplate hands out are far below."""
 
 _IN_PLACE_FROM: Final = 5_000_000
-_UNMERGED: Final = "Nameplate's INSERT, a part each"
 
 Rates = dict[str, list[float]]
 
@@ -61,8 +52,6 @@ class _Growth:
             calls = self._plan.size(500, 100)
             latencies[level] = lookups.measure(self._grown.site, self._grown.batches, self._samples, calls)
             figures += [self._creation(level, kind) for kind in KINDS]
-            if self._engine == SQLITE and level == min(_MERGED_LEVEL, levels[-1]):
-                figures += self._merging(level)
         return figures + self._lookups(latencies)
 
     def _say(self, level: int, what: str) -> None:
@@ -111,55 +100,12 @@ class _Growth:
             site.submit(batches)
             return ROWS * len(batches) / backlog.create(site, 1)
 
-    def _bare_rate(self, level: int, batches: Sequence[Sequence[str]], shape: str = bare.FROM_JSON) -> float:
+    def _bare_rate(self, level: int, batches: Sequence[Sequence[str]]) -> float:
         number = next(self._numbers)
         with self._state(level) as site:
             if self._engine == POSTGRES:
                 return ROWS * len(batches) / bare_copy.insert(site, batches, 1, number)
-            return ROWS * len(batches) / sum(bare.insert(site, batches, shape, number))
-
-    def _merging(self, level: int) -> list[Figure]:
-        """Measure the worker, which merges parts, against transactions of one part in no order."""
-        parts = self._plan.size(8, 2)
-        ours: list[float] = []
-        plain: Rates = defaultdict(list)
-        for sample in range(1, self._samples + 1):
-            self._say(level, f"merging, sample {sample} of {self._samples}")
-            ours.append(self._worker_rate(level, self._grown.names("random", self._parts(level))))
-            plain[bare.EXECUTEMANY].append(self._bare_rate(level, self._grown.names("random", parts), bare.EXECUTEMANY))
-            plain[_UNMERGED].append(self._unmerged_rate(level, self._grown.names("random", parts)))
-        note = (
-            f"{self._parts(level)} batches of {ROWS:,} random names wait for a worker that has not merged any before; "
-            "the baselines are a durable transaction for each batch."
-        )
-        return [
-            Figure(
-                _GROUP,
-                f"{SQLITE}, random names, onto {level:,} devices, merged, against {what.removeprefix('bare ')}",
-                "devices/s",
-                ours,
-                what,
-                rates,
-                _MERGED_TARGET if level == _MERGED_LEVEL else None,
-                note,
-            )
-            for what, rates in plain.items()
-        ]
-
-    def _unmerged_rate(self, level: int, batches: Sequence[Sequence[str]]) -> float:
-        with self._state(level) as site, site.open() as registry:
-            product = registry.store.products.find(site.product)
-            assert product is not None
-            parts = [
-                NewDevices(first_id(number), product.id, len(names), orjson.dumps(names).decode())
-                for number, names in enumerate(batches, next(self._numbers))
-            ]
-            database = registry.store.database
-            began = time.perf_counter()
-            for part in parts:
-                with database.transaction() as connection:
-                    database.bulk.create_devices(connection, [part], registry.clock())
-            return ROWS * len(batches) / (time.perf_counter() - began)
+            return ROWS * len(batches) / sum(bare.insert(site, batches, bare.FROM_JSON, number))
 
     def _lookups(self, latencies: dict[int, Rates]) -> list[Figure]:
         least, *_, most = latencies

@@ -20,6 +20,7 @@ _MINUTE: Final = 60
 
 _TITLES: Final = {
     "growth": ("Growth", "Onto a table that has devices already, up to ten million."),
+    "merging": ("Merged parts", "A worker that creates several parts together, where random names have made it slow."),
     "creation": ("Creating devices", "The create step alone, without HTTP, against bare bulk writes."),
     "cycle": ("The whole cycle", "Over HTTP: check, poll, register, poll, until CREATE_SUCCESS."),
     "latency": ("A small batch", "Ten names, from the ApplyId to CREATE_SUCCESS."),

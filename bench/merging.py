@@ -44,8 +44,8 @@ def measure(plan: Plan) -> list[Figure]:
         plain[bare.EXECUTEMANY].append(_bare(grown, grown.names("random", few)))
         plain[_OUR_OWN].append(_unmerged(grown, grown.names("random", few)))
     note = (
-        f"{batches} batches of {ROWS:,} random names wait for a worker that has not merged any before; the baselines are "
-        "a durable transaction for each batch."
+        f"{batches} batches of {ROWS:,} random names wait for a worker that has not merged any before; the baselines "
+        "are a durable transaction for each batch."
     )
     return [
         Figure(

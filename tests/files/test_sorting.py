@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,7 +139,7 @@ def test_a_veiled_secret_is_the_same_again_in_any_order(secrets: list[str | None
     covered = veil.cover(lines, secrets)
     assert veil.uncover(lines, covered) == secrets
     pieces = [covered[at : at + 32] for at in range(0, len(covered), 32)]
-    assert veil.uncover(lines[::-1], b"".join(reversed(pieces))) == secrets[::-1]
+    assert veil.uncover(lines[::-1], pa.py_buffer(b"".join(reversed(pieces)))) == secrets[::-1]
 
 
 def test_a_million_rows_are_sorted_within_the_memory_given(tmp_path: Path) -> None:

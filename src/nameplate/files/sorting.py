@@ -91,7 +91,7 @@ class Sorter:
         if rows.nicknames is not None:
             columns["nickname"] = pa.array(rows.nicknames, pa.string())
         if rows.secrets is not None:
-            covered = pa.py_buffer(self._veil.cover(rows.lines, rows.secrets))
+            covered = self._veil.cover(rows.lines, rows.secrets)
             columns["secret"] = pa.Array.from_buffers(pa.binary(WIDTH), len(rows), [None, covered])
         if rows.sns is not None:
             columns["sn"] = pa.array(rows.sns, pa.string())
@@ -168,8 +168,9 @@ def _lengths(names: pa.ChunkedArray) -> Counter[int]:
     return Counter({pair["values"]: pair["counts"] for pair in pc.binary_length(names).value_counts().to_pylist()})
 
 
-def _data(column: pa.BinaryArray) -> bytes:
+def _data(column: pa.BinaryArray) -> pa.Buffer:
     """Return the values of a column without nulls, one after another."""
     _, offsets, data = column.buffers()
     places = memoryview(offsets).cast("i")
-    return bytes(memoryview(data)[places[column.offset] : places[column.offset + len(column)]])
+    start, end = places[column.offset], places[column.offset + len(column)]
+    return data.slice(start, end - start)

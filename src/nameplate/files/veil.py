@@ -5,6 +5,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
@@ -25,24 +27,29 @@ class Veil:
     def __init__(self) -> None:
         self._cipher = Cipher(AES(os.urandom(32)), ECB())  # noqa: S305 (of counters, none of which is used twice)
 
-    def cover(self, lines: "array[int]", secrets: Sequence[str | None]) -> bytes:
+    def cover(self, lines: "array[int]", secrets: Sequence[str | None]) -> pa.Buffer:
         """Return the secrets of these lines, 32 bytes each. A line may be covered once."""
         plain = "".join([secret or "" for secret in secrets])
         # None is longer: if all have the length of the longest, there is nothing to pad.
         if len(plain) != WIDTH * len(secrets):
             plain = "".join([(secret or "").ljust(WIDTH, _PADDING) for secret in secrets])
-        return self._apply(lines, plain.encode("ascii"))
+        return self._apply(lines, pa.py_buffer(plain.encode("ascii")))
 
-    def uncover(self, lines: "array[int]", covered: bytes) -> list[str | None]:
+    def uncover(self, lines: "array[int]", covered: pa.Buffer) -> list[str | None]:
         """Return the secrets that `cover` was given for these lines."""
-        plain = self._apply(lines, covered).decode("ascii")
+        plain = str(self._apply(lines, covered), "ascii")
         texts = [plain[at : at + WIDTH] for at in range(0, len(plain), WIDTH)]
         return [text.rstrip(_PADDING) or None for text in texts] if _PADDING in plain else [*texts]
 
-    def _apply(self, lines: "array[int]", data: bytes) -> bytes:
+    def _apply(self, lines: "array[int]", data: pa.Buffer) -> pa.Buffer:
         counters = array("I", bytes(lines.itemsize * _WORDS * len(lines)))
         counters[0::_WORDS] = counters[_WORDS // 2 :: _WORDS] = lines
         counters[1::_WORDS] = array("I", [1]) * len(lines)
-        key = self._cipher.encryptor().update(counters.tobytes())
-        # As two long numbers they are combined without a loop in Python.
-        return (int.from_bytes(data, "little") ^ int.from_bytes(key, "little")).to_bytes(len(data), "little")
+        key = pa.py_buffer(self._cipher.encryptor().update(counters.tobytes()))
+        combined: pa.Buffer = pc.bit_wise_xor(_numbers(data), _numbers(key)).buffers()[1]
+        return combined.slice(0, data.size)
+
+
+def _numbers(data: pa.Buffer) -> pa.Array:
+    number = pa.uint64()
+    return pa.Array.from_buffers(number, data.size * 8 // number.bit_width, [None, data])

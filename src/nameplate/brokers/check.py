@@ -94,7 +94,7 @@ def identify(username: str) -> Identity | None:
     identity = read_username(username)
     if identity is None:
         subject = read_subject(username)
-        identity = None if subject is None else Identity(subject.product_key, subject.device_name)
+        identity = None if subject is None else subject.identity
     return identity
 
 
@@ -139,7 +139,7 @@ class Check:
         subject = read_subject(username)
         if subject is None:
             return None
-        device = self._find(Identity(subject.product_key, subject.device_name))
+        device = self._find(subject.identity)
         return device if self._is_for(subject, device) else None
 
     def _is_for(self, subject: Subject, device: Applicant | None) -> bool:
@@ -176,7 +176,7 @@ class Check:
         subject = read_subject(credentials.subject)
         if subject is None:
             return Verdict(Reason.WRONG_CERTIFICATE)
-        identity = Identity(subject.product_key, subject.device_name)
+        identity = subject.identity
         # The broker asks for topics by user name, so it must not be another's.
         if credentials.username and identify(credentials.username) != identity:
             return Verdict(Reason.MALFORMED)

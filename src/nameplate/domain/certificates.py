@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from nameplate.domain.device_auth import Identity
+
 CaKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 LINK_SECONDS: Final = 900
@@ -28,6 +30,11 @@ class Subject:
     product_key: str
     device_name: str
     iot_id: str
+
+    @property
+    def identity(self) -> Identity:
+        """The two names by which its device connects."""
+        return Identity(self.product_key, self.device_name)
 
 
 @dataclass(frozen=True, slots=True)

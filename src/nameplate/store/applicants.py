@@ -11,7 +11,7 @@ from nameplate.domain.device_auth import Identity
 from nameplate.domain.product import AuthType
 from nameplate.domain.secrets import DeviceSecrets, MasterKey
 from nameplate.store.database import Database
-from nameplate.store.devices import secret_owner
+from nameplate.store.devices import is_device, secret_owner
 from nameplate.store.products import material_owner
 from nameplate.store.rows import in_slices
 from nameplate.store.schema import device, product
@@ -114,7 +114,7 @@ class Applicants:
 
     def renew(self, chosen: Applicant) -> bool:
         """Give a device that has never connected another secret; False if it has by now, or has another one already."""
-        here = (device.c.product_id == chosen.product_id, device.c.name == chosen.name, device.c.id == chosen.id)
+        here = is_device(chosen.product_id, chosen.name, chosen.id)
         unchanged = (device.c.status == Status.UNACTIVE, device.c.generation == chosen.generation)
         fits = device.c.generation < MOST_GENERATIONS
         update = device.update().where(*here, *unchanged, fits).values(generation=device.c.generation + 1)

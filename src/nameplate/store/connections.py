@@ -17,15 +17,11 @@ from nameplate.domain.device import Status
 from nameplate.domain.presence import Connection, Connections
 from nameplate.store.applicants import Applicant
 from nameplate.store.database import Database
-from nameplate.store.devices import IS_CONNECTED
+from nameplate.store.devices import IS_CONNECTED, is_device
 from nameplate.store.rows import in_slices, replace_rows
 from nameplate.store.schema import connection, device
 
-_HERE: Final = (
-    device.c.product_id == bindparam("product"),
-    device.c.name == bindparam("device_name"),
-    device.c.id == bindparam("device"),
-)
+_HERE: Final = is_device(bindparam("product"), bindparam("device_name"), bindparam("device"))
 _IS_ONLINE: Final = device.c.status == Status.ONLINE
 # A connection may be told of twice, when it is let in and when it is there.
 _ONCE_MS: Final = 10_000

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from nameplate.domain.device import Status
 from nameplate.store.applicants import Applicant
 from nameplate.store.database import Database
+from nameplate.store.devices import is_device
 from nameplate.store.schema import device, device_token
 
 MOST_TOKENS: Final = 16
@@ -24,9 +25,7 @@ _FORGET: Final = device_token.delete().where(
 _ACTIVATE: Final = (
     device.update()
     .where(
-        device.c.product_id == bindparam("product"),
-        device.c.name == bindparam("device_name"),
-        device.c.id == bindparam("holder"),
+        *is_device(bindparam("product"), bindparam("device_name"), bindparam("holder")),
         device.c.generation == bindparam("its_generation"),
         device.c.status == Status.UNACTIVE,
     )

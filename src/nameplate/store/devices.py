@@ -75,15 +75,19 @@ def secret_owner(device_id: int) -> str:
     return SECRET_OWNER % device_id
 
 
-def _is(chosen: Device) -> tuple[ColumnElement[bool], ...]:
+def is_device(product_id: object, name: object, number: object) -> tuple[ColumnElement[bool], ...]:
+    """Return what is true of one device only."""
     # By name too: where devices are distributed, that is what finds and locks one.
-    return device.c.product_id == chosen.product_id, device.c.name == chosen.name, device.c.id == chosen.id
+    return device.c.product_id == product_id, device.c.name == name, device.c.id == number
+
+
+def _is(chosen: Device) -> tuple[ColumnElement[bool], ...]:
+    return is_device(chosen.product_id, chosen.name, chosen.id)
 
 
 _RENAME: Final = (
     device.update()
-    .where(device.c.product_id == bindparam("of_product"), device.c.name == bindparam("named"))
-    .where(device.c.id == bindparam("at"))
+    .where(*is_device(bindparam("of_product"), bindparam("named"), bindparam("at")))
     .values(nickname=bindparam("nick"), modified_at=bindparam("now"))
 )
 

@@ -103,14 +103,14 @@ def _circumstances(groups: Sequence[Group]) -> str:
     for about in _different(group.machine for group in groups):
         lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _describe(about).items()), ""]
     lines += ["How much others disturbed, in cores' worth of CPU time, and what a write to the disk took:", ""]
-    lines += ["| group | rounds | minutes | other processes | other machines on the host | fsync of a page |"]
-    lines += ["|---|--:|--:|--:|--:|--:|"]
+    lines += ["| group | CPU | rounds | minutes | other processes | other machines on the host | fsync of a page |"]
+    lines += ["|---|---|--:|--:|--:|--:|--:|"]
     for group in groups:
         others = group.cores_used_by
         rounds = f"{group.rounds}{', quick' if group.quick else ''}"
         lines.append(
-            f"| {group.name} | {rounds} | {group.seconds / _MINUTE:.1f} | {others['other_processes']:.2f} | "
-            f"{others['other_machines']:.2f} | {group.machine['fsync_ms']:.2f} ms |"
+            f"| {group.name} | {group.machine['cpu']} | {rounds} | {group.seconds / _MINUTE:.1f} | "
+            f"{others['other_processes']:.2f} | {others['other_machines']:.2f} | {group.machine['fsync_ms']:.2f} ms |"
         )
     quick = [group.name for group in groups if group.quick]
     if quick:

@@ -62,13 +62,15 @@ clean: ## Remove what the other targets made
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
+# A lock names everything there is to install. Left to look for itself, pip takes a newer release than the one that is
+# locked for what another needs with an extra, and then misses its hash.
 $(BIN)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/demo.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(BIN)/.test: requirements/test.txt pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/test.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@ $(BIN)/.demo
 
@@ -82,7 +84,7 @@ $(DEBIAN): tests/support/unpack-debian.sh requirements/debian.txt | $(BIN)/.test
 
 $(LINKKIT): requirements/linkkit.txt | $(BIN)/.test
 	$(PYTHON) -m venv .venv/linkkit
-	.venv/linkkit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/linkkit.txt
+	.venv/linkkit/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/linkkit.txt
 	@touch $@
 
 .PHONY: help demo serve test cover check format docs bench crash lock clean

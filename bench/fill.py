@@ -16,6 +16,9 @@ from nameplate.store.products import Product
 from nameplate.store.schema import batch
 from nameplate.store.tallies import count_in
 
+FREE_NUMBER: Final = 1 << 30
+"""Batch numbers that Nameplate hands out are far below."""
+
 _BLOCK: Final = 50
 
 

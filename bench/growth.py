@@ -8,7 +8,7 @@ from typing import Final
 from bench import backlog, bare, bare_copy, lookups
 from bench.calls import KINDS, ROWS
 from bench.figure import Figure, Point
-from bench.fill import Grown
+from bench.fill import FREE_NUMBER, Grown
 from bench.plan import Plan
 from bench.sites import ENGINES, POSTGRES, SQLITE, Site
 
@@ -16,9 +16,6 @@ _GROUP: Final = "growth"
 _LEVELS: Final = (10_000, 100_000, 1_000_000, 5_000_000, 10_000_000)
 _QUICK_LEVELS: Final = (10_000, 50_000)
 _LOOKUP_TARGET: Final = 1 / 1.5
-_BARE_NUMBER: Final = 1 << 30
-"""Batch numbers that Nameplate hands out are far below."""
-
 _IN_PLACE_FROM: Final = 5_000_000
 
 Rates = dict[str, list[float]]
@@ -38,7 +35,7 @@ class _Growth:
         self._grown = Grown(plan.sites.make(engine))
         self._samples = plan.size(5, 2)
         self._bare_parts = 8 if engine == SQLITE else 4
-        self._numbers = iter(range(_BARE_NUMBER, 2 * _BARE_NUMBER, 1000))
+        self._numbers = iter(range(FREE_NUMBER, 2 * FREE_NUMBER, 1000))
 
     def measure(self) -> list[Figure]:
         """Measure every level."""

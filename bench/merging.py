@@ -10,7 +10,7 @@ import orjson
 from bench import backlog, bare
 from bench.calls import ROWS
 from bench.figure import Figure
-from bench.fill import Grown
+from bench.fill import FREE_NUMBER, Grown
 from bench.plan import Plan
 from bench.sites import SQLITE
 from nameplate.domain.device import first_id
@@ -22,9 +22,6 @@ _QUICK_EXISTING: Final = 50_000
 _BATCHES: Final = 100
 _UNMERGED_BATCHES: Final = 8
 _TARGET: Final = 3.0
-_NUMBER: Final = 1 << 30
-"""Batch numbers that Nameplate hands out are far below."""
-
 _OUR_OWN: Final = "Nameplate's INSERT, a part each"
 
 Batches = Sequence[Sequence[str]]
@@ -70,7 +67,7 @@ def _merged(grown: Grown, batches: Batches) -> float:
 
 def _bare(grown: Grown, batches: Batches) -> float:
     with grown.site.copy() as site:
-        return ROWS * len(batches) / sum(bare.insert(site, batches, bare.EXECUTEMANY, _NUMBER))
+        return ROWS * len(batches) / sum(bare.insert(site, batches, bare.EXECUTEMANY, FREE_NUMBER))
 
 
 def _unmerged(grown: Grown, batches: Batches) -> float:
@@ -79,7 +76,7 @@ def _unmerged(grown: Grown, batches: Batches) -> float:
         assert product is not None
         parts = [
             NewDevices(first_id(number), product.id, len(names), orjson.dumps(names).decode())
-            for number, names in enumerate(batches, _NUMBER)
+            for number, names in enumerate(batches, FREE_NUMBER)
         ]
         database = registry.store.database
         began = time.perf_counter()

@@ -93,7 +93,8 @@ def test_the_image_is_made_of_hashed_packages_and_of_what_is_here() -> None:
     kept = (files.DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     for name, words in files.instructions():
         if name == "RUN" and "pip install" in words[0]:
-            assert "--require-hashes" in words[0] or "--no-deps" in words[0]
+            assert "--no-deps" in words[0]
+            assert "--require-hashes" in words[0] or "-r " not in words[0]
         if name == "COPY" and not words[-1].startswith("/"):
             assert all((files.ROOT / word).exists() for word in words[:-1])
             assert all(f"!{word}" in kept for word in words[:-1])

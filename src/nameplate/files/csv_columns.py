@@ -7,14 +7,13 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 _BOM: Final = "\ufeff"
-_SPARE_BYTES: Final = 16
 
 
 def read_columns(text: str, delimiter: str, width: int, longest: int) -> list[list[str]] | None:
     """Return the cells of whole lines by column.
 
-    None if one of the lines has not `width` cells, or a cell is longer than `longest`: then they have to be read row by
-    row, to say which.
+    None if one of the lines has not `width` cells, or a cell has more than `longest` bytes: then they have to be read
+    row by row, to say which.
     """
     # Arrow takes one byte for a delimiter, and takes off the mark of a file, which in here is a cell's.
     if not delimiter.isascii() or text.startswith(_BOM):
@@ -24,7 +23,7 @@ def read_columns(text: str, delimiter: str, width: int, longest: int) -> list[li
     try:
         table = csv.read_csv(
             pa.py_buffer(data),
-            csv.ReadOptions(use_threads=False, block_size=len(data) + _SPARE_BYTES, column_names=names),
+            csv.ReadOptions(use_threads=False, block_size=len(data), column_names=names),
             csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False),
             csv.ConvertOptions(check_utf8=False, column_types=dict.fromkeys(names, pa.string())),
         )

@@ -94,17 +94,19 @@ class _Reading:
         if not self._carried and self._dialect.quote not in text:
             columns = read_columns(text, self._dialect.delimiter, len(self._shape.headers), CELL_LENGTH)
             if columns is not None:
-                first, self._line = self._line, self._line + len(columns[0])
-                return Columns(range(first, self._line), columns)
+                return Columns(self._next_lines(len(columns[0])), columns)
         lines = io.StringIO(text, newline="")
         if not self._carried:
             reader = self._dialect.reader(lines)
             rows = _all(reader)
             if rows is not None and reader.line_num == len(rows):
-                first, self._line = self._line, self._line + len(rows)
-                return Records(range(first, self._line), rows)
+                return Records(self._next_lines(len(rows)), rows)
             lines.seek(0)
         return self._read_carefully([*self._carried, *lines], is_last=is_last)
+
+    def _next_lines(self, count: int) -> range:
+        first, self._line = self._line, self._line + count
+        return range(first, self._line)
 
     def _read_carefully(self, lines: list[str], *, is_last: bool) -> Records:
         """Read row by row, going back to the line after one that is quoted wrongly."""

@@ -242,12 +242,16 @@ def test_after_a_crash_of_the_broker_those_who_do_not_come_back_are_offline(
 ) -> None:
     other = register(site.root, product, f"light-{uuid4().hex[:8]}")
     with site.listening():
-        with MqttClient.of(device, site.broker.port) as one, MqttClient.of(other, site.broker.port) as two:
+        # A client id of each one's own: a broker has one connection of a client id.
+        with (
+            MqttClient.of(device, site.broker.port, device.name) as one,
+            MqttClient.of(other, site.broker.port, other.name) as two,
+        ):
             assert (one.connect(), two.connect()) == (0, 0)
             assert becomes(site.root, device, "ONLINE")
             assert becomes(site.root, other, "ONLINE")
             site.broker.crash()
-        with MqttClient.of(other, site.broker.port) as again:
+        with MqttClient.of(other, site.broker.port, other.name) as again:
             assert again.connect() == 0
             assert becomes(site.root, device, "OFFLINE", 90)
             assert becomes(site.root, other, "ONLINE")

@@ -131,24 +131,30 @@ class Worker:
 
     def _check(self, claims: Sequence[Claim]) -> None:
         # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
-        refused = [self._refused(claim) for claim in claims]
+        refused = self._refused(claims)
         # A check that is lost with the machine is done again.
         with self._store.database.transaction(durable=False) as connection:
             for claim, rows in zip(claims, refused, strict=True):
                 self._store.parts.finish(connection, claim, rows, self._clock())
 
-    def _refused(self, claim: Claim) -> list[RefusedRow]:
-        assert claim.names is not None
-        names = orjson.loads(claim.names)
-        nicknames = None if claim.nicknames is None else orjson.loads(claim.nicknames)
-        refused = {row.ordinal: row for row in refuse_rows(names, nicknames)}
-        sought = [name for ordinal, name in enumerate(names) if ordinal not in refused] if refused else names
-        taken = self._store.database.bulk.taken(claim.product_id, sought) if sought else set()
+    def _refused(self, claims: Sequence[Claim]) -> list[list[RefusedRow]]:
+        """Return the rows of each claim that are refused. All are of one product."""
+        named = [orjson.loads(claim.names or "[]") for claim in claims]
+        refused = [
+            {row.ordinal: row for row in refuse_rows(names, claim.nicknames and orjson.loads(claim.nicknames))}
+            for claim, names in zip(claims, named, strict=True)
+        ]
+        sought = [
+            [name for ordinal, name in enumerate(names) if ordinal not in ill] if ill else names
+            for names, ill in zip(named, refused, strict=True)
+        ]
+        taken = self._store.database.bulk.taken(claims[0].product_id, *filter(None, sought))
         if taken:
-            for ordinal, name in enumerate(names):
-                if name in taken:
-                    refused.setdefault(ordinal, RefusedRow(ordinal, TAKEN_NAME))
-        return [refused[ordinal] for ordinal in sorted(refused)]
+            for names, rows in zip(named, refused, strict=True):
+                for ordinal, name in enumerate(names):
+                    if name in taken:
+                        rows.setdefault(ordinal, RefusedRow(ordinal, TAKEN_NAME))
+        return [[rows[ordinal] for ordinal in sorted(rows)] for rows in refused]
 
     def _create(self, claims: Sequence[Claim]) -> None:
         named = [self._name(claim) for claim in claims]

@@ -38,8 +38,8 @@ class Site:
         written = None if nicknames is None else orjson.dumps(nicknames).decode()
         return NewDevices(first_id(number), self.products[product], len(names), orjson.dumps(names).decode(), written)
 
-    def taken(self, names: list[str], product: int = 0) -> set[str]:
-        return self.registry.store.database.bulk.taken(self.products[product], names)
+    def taken(self, *lists: list[str], product: int = 0) -> set[str]:
+        return self.registry.store.database.bulk.taken(self.products[product], *lists)
 
     def device(self, name: str, product: int = 0) -> Any:
         return self.registry.store.devices.find_name(self.products[product], name)
@@ -106,6 +106,23 @@ def test_taken_names_are_found_among_many_and_few(site: Site, every: int) -> Non
     assert site.taken(sought) == {f"name-{number:04}" for number in range(0, rows, every)}
     assert site.taken([f"none-{number:04}" for number in range(rows)]) == set()
     assert site.taken(["name-0000"]) == {"name-0000"}
+
+
+@pytest.mark.parametrize("together_from", [0, 10**9], ids=["together", "one by one"])
+def test_lists_are_looked_at_together(site: Site, monkeypatch: pytest.MonkeyPatch, together_from: int) -> None:
+    """Runs that are free or taken, and names between which others lie; on PostgreSQL by either query."""
+    monkeypatch.setattr("nameplate.store.engines.postgresql_bulk._TOGETHER_FROM", together_from)
+    site.create([f"name-{number:04}" for number in range(0, 200, 2)], [f"run-{number:04}" for number in range(100)])
+    site.create(["name-0001"], product=1)
+    lists = [
+        [f"name-{number:04}" for number in range(150)],
+        [f"free-{number:04}" for number in range(100)],
+        [f"name-{number:04}" for number in range(50, 250)],
+        [f"run-{number:04}" for number in range(90, 110)],
+    ]
+    expected = {f"name-{number:04}" for number in range(0, 200, 2)} | {f"run-{number:04}" for number in range(90, 100)}
+    assert site.taken(*lists) == expected
+    assert site.taken() == set()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

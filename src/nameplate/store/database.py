@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from operator import lt
 from typing import Any, AnyStr, NamedTuple, TypeVar
 
@@ -90,12 +90,22 @@ class Bulk(ABC):
     most_parts: int
     """How many parts a worker may create in one transaction, once creating them one by one has become slow."""
 
-    def taken(self, product_id: int, names: Sequence[str]) -> set[str]:
-        """Return which of some well-formed names, at least one, the product has a device for."""
-        ordered = sorted(names)
-        few = len(ordered) // FEW
-        between = self._between(product_id, ordered[0], ordered[-1], few + 1)
-        return between.intersection(ordered) if len(between) <= few else self._taken(product_id, ordered)
+    def taken(self, product_id: int, *lists: Sequence[str]) -> set[str]:
+        """Return which well-formed names the product has a device for; each list has one at least.
+
+        Each is a run of its own. What cannot be told by its run is looked for together, as near to each other as can
+        be: the more names there are, the less a look costs.
+        """
+        taken: set[str] = set()
+        scattered: list[list[str]] = []
+        for ordered in map(sorted, lists):
+            few = len(ordered) // FEW
+            between = self._between(product_id, ordered[0], ordered[-1], few + 1)
+            if len(between) > few:
+                scattered.append(ordered)
+            else:
+                taken |= between.intersection(ordered)
+        return taken | self._taken(product_id, sorted(chain(*scattered))) if scattered else taken
 
     def existing(self, product_id: int, names: Sequence[str]) -> dict[str, Existing]:
         """Return the product's devices of some well-formed names."""

@@ -102,6 +102,12 @@ def test_what_cannot_be_read_is_refused_and_placed(text: bytes, code: str, place
     assert place in refused.value.message
 
 
+@pytest.mark.parametrize("pairs", [1, 40])
+def test_few_escapes_and_many_are_decoded_once(pairs: int) -> None:
+    text = "&".join(f"%2541.{number}=%25%2541%3A%E6%B3%B5" for number in range(pairs))
+    assert decode(text.encode()) == {f"%41.{number}": "%%41:泵" for number in range(pairs)}
+
+
 @given(text=st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(text: bytes) -> None:
     with suppress(RefusedError):

@@ -22,8 +22,8 @@ _Made = TypeVar("_Made")
 
 _ATTEMPTS = 5
 
-FEW = 8
-"""If fewer than an eighth as many names as are looked for lie between the first and the last, those few are read.
+FEW = 64
+"""If fewer than a 64th as many names as are looked for lie between the first and the last, those few are read.
 
 Serial numbers come in runs: most often there is nothing between them, which one look into the index tells.
 """

@@ -18,7 +18,7 @@ def read_texts(parameters: Mapping[str, str], prefix: str, there: int) -> list[s
     That many names, all of 1…N among them, leave room for no other.
     """
     try:
-        return [parameters[name] for name in _numbered(prefix, "", there)]
+        return [*map(parameters.__getitem__, _numbered(prefix, "", there))]
     except KeyError as missing:
         raise refuse_parameter(missing.args[0], f"{prefix}N is numbered from 1 without gaps.") from None
 

@@ -8,6 +8,7 @@ encoded again, pair by pair.
 import re
 from binascii import a2b_qp
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -20,6 +21,7 @@ _NOT_SEPARATORS: Final = bytes(set(range(256)) - set(_SEPARATORS))
 # An escape that RFC 3986 would not write: not two upper-case digits, or standing for an unreserved character.
 _ODD_ESCAPE: Final = re.compile(rb"%(?![0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF])")
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_FEW_ESCAPES: Final = 16
 _FORM_SPELLINGS: Final = {byte: b"%%%02X" % byte for byte in b"!'()*:@/,;$?"} | {ord("+"): b"%20"}
 
 
@@ -49,18 +51,31 @@ def decode(*texts: bytes) -> dict[str, str]:
     text = b"&".join(filter(None, texts)).decode("ascii")
     if not text:
         return {}
-    if "%" in text:
+    if text.count("%") > _FEW_ESCAPES:
         # Neither character separates anything, so both can be decoded everywhere at once.
         text = text.replace("%3A", ":").replace("%40", "@")
     flat = text.replace("=", "&").split("&")
     names, values = flat[::2], flat[1::2]
-    if "%" in text:
-        names = [_unquote(name, name) if "%" in name else name for name in names]
-        values = [_unquote(value, name) if "%" in value else value for name, value in zip(names, values, strict=True)]
+    for row in _escaped(text, len(names)):
+        if "%" in names[row]:
+            names[row] = _unquote(names[row], names[row])
+        if "%" in values[row]:
+            values[row] = _unquote(values[row], names[row])
     parameters = dict(zip(names, values, strict=True))
     if len(parameters) != len(names):
         raise refuse_parameter(_first_repeated(names), "It is there more than once.")
     return parameters
+
+
+def _escaped(text: str, pairs: int) -> Iterable[int]:
+    """Return which pairs may hold an escape, each once: a few are found in the text, many by a look at every pair."""
+    if text.count("%") > _FEW_ESCAPES:
+        return range(pairs)
+    rows, at = set(), text.find("%")
+    while at >= 0:
+        rows.add(text.count("&", 0, at))
+        at = text.find("%", at + 1)
+    return sorted(rows)
 
 
 def _encode_again(raw: bytes) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from operator import lt
 from typing import Any, AnyStr, NamedTuple, TypeVar
 
@@ -93,8 +93,7 @@ class Bulk(ABC):
     def taken(self, product_id: int, *lists: Sequence[str]) -> set[str]:
         """Return which well-formed names the product has a device for; each list has one at least.
 
-        Each is a run of its own. What cannot be told by its run is looked for together, as near to each other as can
-        be: the more names there are, the less a look costs.
+        Each is a run of its own; the names of those that are none are looked for.
         """
         taken: set[str] = set()
         scattered: list[list[str]] = []
@@ -105,7 +104,9 @@ class Bulk(ABC):
                 scattered.append(ordered)
             else:
                 taken |= between.intersection(ordered)
-        return taken | self._taken(product_id, sorted(chain(*scattered))) if scattered else taken
+        if scattered:
+            taken |= self._taken(product_id, scattered)
+        return taken
 
     def existing(self, product_id: int, names: Sequence[str]) -> dict[str, Existing]:
         """Return the product's devices of some well-formed names."""
@@ -133,8 +134,8 @@ class Bulk(ABC):
         """Return the names of a product's devices from the first to the last, but no more than `most`."""
 
     @abstractmethod
-    def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
-        """Return which names are taken, by a look into the index for each."""
+    def _taken(self, product_id: int, lists: Sequence[Sequence[str]]) -> set[str]:
+        """Return which names of some lists, each in order, are taken, by looking them up in the index."""
 
     @abstractmethod
     def _named(self, product_id: int, ordered: Sequence[str]) -> list[Existing]:

@@ -63,9 +63,10 @@ class SqliteBulk(Bulk):
     def _between(self, product_id: int, first: str, last: str, most: int) -> set[str]:
         return {name for (name,) in self._reader().execute(_BETWEEN, (product_id, first, last, most))}
 
-    def _taken(self, product_id: int, ordered: Sequence[str]) -> set[str]:
-        sent = orjson.dumps(ordered).decode()
-        return {name for (name,) in self._reader().execute(_TAKEN, (sent, product_id))}
+    def _taken(self, product_id: int, lists: Sequence[Sequence[str]]) -> set[str]:
+        # One by one: to put the names of all in one order would keep every other thread waiting.
+        reader, sent = self._reader(), (orjson.dumps(ordered).decode() for ordered in lists)
+        return {name for names in sent for (name,) in reader.execute(_TAKEN, (names, product_id))}
 
     def _named(self, product_id: int, ordered: Sequence[str]) -> list[Existing]:
         sent = orjson.dumps(ordered).decode()

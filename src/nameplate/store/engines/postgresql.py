@@ -1,6 +1,5 @@
-"""PostgreSQL, also through a pooler: nothing outlives a transaction, no statement is prepared on the server."""
+"""PostgreSQL, also through a pooler: nothing outlives a transaction there."""
 
-import select
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,20 +14,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from nameplate.errors import DATABASE_UNAVAILABLE
 from nameplate.store.database import ConflictError, Database, PreparedRead
 from nameplate.store.engines.postgresql_bulk import PostgresBulk
+from nameplate.store.engines.postgresql_sessions import Sessions
 from nameplate.store.text import AnyText, escape, unescape
 
 _POOL_SIZE: Final = 8
 _POOL_OVERFLOW: Final = 24
 _POOL_SECONDS: Final = 10
-_DRIVER: Final = {
-    "application_name": "nameplate",
-    "connect_timeout": 5,
-    # A peer that is gone is noticed in half a minute, not in two hours.
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
 # A process that stands still while it holds a transaction must not keep the others from going on.
 _BEGIN: Final = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'"
 _HASTY: Final = "hasty"
@@ -48,18 +39,17 @@ class PostgresDatabase(Database):
         """Prepare to connect: whether that is possible shows with the first statement."""
         url = url.set(drivername="postgresql+psycopg")
         self.location = url.render_as_string(hide_password=True).replace("+psycopg", "", 1)
+        self._sessions = Sessions(*url.get_dialect()().create_connect_args(url))
         self.engine = create_engine(
             url,
-            creator=self._connect_driver,
+            creator=self._sessions.open,
             pool_size=_POOL_SIZE,
             max_overflow=_POOL_OVERFLOW,
             pool_timeout=_POOL_SECONDS,
         )
-        event.listen(self.engine, "checkout", _refuse_gone)
+        event.listen(self.engine, "checkout", self._refuse_gone)
         event.listen(self.engine, "begin", _begin)
         self._hasty = self.engine.execution_options(**{_HASTY: True})
-        self._arguments, options = self.engine.dialect.create_connect_args(url)
-        self._options = {**_DRIVER, **options}
         self._local = threading.local()
         self._driver_connections: set[psycopg.Connection[Any]] = set()
         self.bulk = PostgresBulk(self.run)
@@ -67,7 +57,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def transaction(self, *, durable: bool = True, seen_early: bool = False) -> Iterator[Connection]:  # noqa: ARG002 (no gain here)
         """Hold a write transaction; a durable one is never seen early."""
-        with _translated(), (self.engine if durable else self._hasty).begin() as connection:
+        with self._translated(), (self.engine if durable else self._hasty).begin() as connection:
             yield connection
 
     def flush(self) -> None:
@@ -79,7 +69,7 @@ class PostgresDatabase(Database):
 
     def run(self, query: Callable[[psycopg.Connection[Any]], _Made]) -> _Made:
         """Run a query on this thread's own connection, in autocommit mode."""
-        with _translated():
+        with self._translated():
             return query(self._own())
 
     def close(self) -> None:
@@ -93,61 +83,44 @@ class PostgresDatabase(Database):
     def _own(self) -> psycopg.Connection[Any]:
         """Return this thread's own connection, a new one if the old one is gone."""
         connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
-        if connection is not None and _is_gone(connection):
+        if connection is not None and not self._sessions.is_usable(connection):
             self._driver_connections.discard(connection)
             connection.close()
             connection = None
         if connection is None:
-            connection = self._local.connection = self._connect_driver()
+            connection = self._local.connection = self._sessions.open()
             self._driver_connections.add(connection)
         return connection
 
-    def _connect_driver(self) -> psycopg.Connection[Any]:
-        # Transactions are begun by `_begin`: the driver would take a round trip of its own for that.
-        return psycopg.connect(*self._arguments, **self._options, prepare_threshold=None, autocommit=True)
+    def _refuse_gone(self, connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 (what the pool lends)
+        """Have the pool connect again instead of lending a connection that is gone."""
+        if not self._sessions.is_usable(connection):
+            raise DisconnectionError
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise what the driver says in the store's words."""
+        try:
+            yield
+        except PoolTimeoutError:
+            raise DATABASE_UNAVAILABLE() from None
+        except DBAPIError as error:
+            self._raise(error.orig, error, is_lost=error.connection_invalidated)
+        except psycopg.Error as error:
+            self._raise(error, error, is_lost=False)
+
+    def _raise(self, cause: BaseException | None, error: Exception, *, is_lost: bool) -> None:
+        if is_conflict(cause) or self._sessions.is_unprepared(cause):
+            raise ConflictError from error
+        code = getattr(cause, "sqlstate", None) or ""
+        # An OperationalError without a code comes from the driver itself: it has no connection, or has lost it.
+        if is_lost or code.startswith(_UNAVAILABLE) or (isinstance(cause, psycopg.OperationalError) and not code):
+            raise DATABASE_UNAVAILABLE() from error
+        raise error
 
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(_BEGIN_HASTY if connection.get_execution_options().get(_HASTY) else _BEGIN)
-
-
-def _is_gone(connection: psycopg.Connection[Any]) -> bool:
-    """Whether a connection that nobody is using has been ended from the other side."""
-    if connection.closed:
-        return True
-    waiting = select.poll()
-    waiting.register(connection.fileno(), select.POLLIN)
-    # A server says nothing unasked but that it ends the connection.
-    return bool(waiting.poll(0))
-
-
-def _refuse_gone(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 (what the pool lends)
-    """Have the pool connect again instead of lending a connection that is gone."""
-    if _is_gone(connection):
-        raise DisconnectionError
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise what the driver says in the store's words."""
-    try:
-        yield
-    except PoolTimeoutError:
-        raise DATABASE_UNAVAILABLE() from None
-    except DBAPIError as error:
-        _raise(error.orig, error, is_lost=error.connection_invalidated)
-    except psycopg.Error as error:
-        _raise(error, error, is_lost=False)
-
-
-def _raise(cause: BaseException | None, error: Exception, *, is_lost: bool) -> None:
-    if is_conflict(cause):
-        raise ConflictError from error
-    code = getattr(cause, "sqlstate", None) or ""
-    # An OperationalError without a code comes from the driver itself: it has no connection, or has lost it.
-    if is_lost or code.startswith(_UNAVAILABLE) or (isinstance(cause, psycopg.OperationalError) and not code):
-        raise DATABASE_UNAVAILABLE() from error
-    raise error
 
 
 def is_conflict(cause: BaseException | None) -> bool:

@@ -1,19 +1,17 @@
 """Bulk rows on PostgreSQL: a binary COPY; where names are taken already, a staged INSERT that leaves them out."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, groupby, islice, repeat
-from struct import Struct
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final, LiteralString, Protocol, TypeVar
 
-import orjson
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from nameplate.store.database import Bulk, Existing, NewDevices, is_sorted, missing
+from nameplate.store.database import Bulk, Existing, NewDevices, missing
 
-_COLUMNS: Final = "id, product_id, created_at, name, nickname"
-_IMPORTED: Final = f"{_COLUMNS}, sn, secret"
+_PLAIN: Final = ("id", "product_id", "created_at", "name", "nickname")
+_IMPORTED: Final = (*_PLAIN, "sn", "secret")
 _COPY: Final = "COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
 _STAGE: Final = """
 CREATE TEMPORARY TABLE stage (
@@ -51,18 +49,6 @@ CROSS JOIN LATERAL (
 ) AS found
 """
 
-# What every row of a binary COPY has before its id, and between that and its name: how many columns there are, and each
-# one's length before it. Joined from whole columns it costs half of what the driver's row by row does.
-_BEGIN: Final = Struct(">hi")
-_MIDDLE: Final = Struct(">iiiqi")
-_ID: Final = Struct(">q")
-_SIZE: Final = Struct(">i")
-_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TAIL: Final = b"\xff\xff"
-_ROWS_AT_ONCE: Final = 1_000
-_NULL: Final = b"\xff\xff\xff\xff"
-
-_Column = list[bytes] | None
 _Found = TypeVar("_Found")
 
 
@@ -86,18 +72,18 @@ class PostgresBulk(Bulk):
         """Create the devices of every part."""
         # One lock on a product; a foreign key would be looked up row by row, at more than the rows themselves cost.
         self.hold_products(connection, {part.product_id for part in parts})
-        columns = _COLUMNS if all(part.secrets is None and part.sns is None for part in parts) else _IMPORTED
+        columns = _PLAIN if all(part.secrets is None and part.sns is None for part in parts) else _IMPORTED
         try:
             with connection.begin_nested():
-                _copy(connection, _COPY.format(table="device", columns=columns), _rows(parts, now, columns))
+                _copy(connection, "device", columns, parts, now)
         except (DBAPIError, psycopg.Error) as error:
             if not _is_taken(error):
                 raise
         else:
             return [[] for _ in parts]
         connection.exec_driver_sql(_STAGE)
-        _copy(connection, _COPY.format(table="stage", columns=columns), _rows(parts, now, columns))
-        connection.exec_driver_sql(_CREATE_FREE.format(columns=columns))
+        _copy(connection, "stage", columns, parts, now)
+        connection.exec_driver_sql(_CREATE_FREE.format(columns=", ".join(columns)))
         return [missing(connection, part) for part in parts]
 
     def _between(self, product_id: int, first: str, last: str, most: int) -> set[str]:
@@ -126,65 +112,15 @@ def _look(connection: psycopg.Connection[Any], query: LiteralString, values: tup
         return {name for (name,) in connection.execute(query, values)}
 
 
-def _rows(parts: Sequence[NewDevices], now: int, columns: str) -> Iterator[bytes]:
-    """Write the rows of a binary COPY, in the order of products and names."""
-    begin = _BEGIN.pack(columns.count(",") + 1, _ID.size)
-    for product_id, group in groupby(sorted(parts, key=_product), key=_product):
-        # A row is never put together in Python: columns are made as a whole, and `zip` and `join` do the rest.
-        numbers, names, rest = _in_order(*_columns([*group], columns))
-        middle = {size: _MIDDLE.pack(4, product_id, 8, now, size) for size in set(map(len, names))}
-        middles = map(middle.__getitem__, map(len, names))
-        others = [repeat(_NULL) if column is None else column for column in rest]
-        yield from map(b"".join, zip(repeat(begin), map(_ID.pack, numbers), middles, names, *others, strict=False))
+def _copy(connection: Connection, table: str, columns: Sequence[str], parts: Sequence[NewDevices], now: int) -> None:
+    # Arrow takes its time to load, and a process that creates nothing does without.
+    from nameplate.store.engines.postgresql_copy import copied  # noqa: PLC0415 (for that reason)
 
-
-def _columns(parts: Sequence[NewDevices], columns: str) -> tuple[list[int], list[bytes], list[_Column]]:
-    """Return the ids and the names of parts, and the other columns in which rows differ."""
-    numbers = [number for part in parts for number in part.numbers]
-    names = [name.encode() for part in parts for name in orjson.loads(part.names)]
-    rest: list[list[Sequence[bytes | None] | None]] = [[_texts(part.nicknames) for part in parts]]
-    if columns == _IMPORTED:
-        rest += [[_texts(part.sns) for part in parts], [part.secrets for part in parts]]
-    rows = [part.rows for part in parts]
-    return numbers, names, [_sized(column, rows) for column in rest]
-
-
-def _in_order(
-    numbers: list[int], names: list[bytes], rest: list[_Column]
-) -> tuple[list[int], list[bytes], list[_Column]]:
-    """Put the rows of columns in the order of names."""
-    if is_sorted(names):
-        return numbers, names, rest
-    order = sorted(range(len(names)), key=names.__getitem__)
-    moved: list[_Column] = [None if column is None else [column[row] for row in order] for column in rest]
-    return [numbers[row] for row in order], [names[row] for row in order], moved
-
-
-def _texts(written: str | None) -> list[bytes | None] | None:
-    return None if written is None else [text and text.encode() for text in orjson.loads(written)]
-
-
-def _sized(parts: Sequence[Sequence[bytes | None] | None], rows: Sequence[int]) -> _Column:
-    """Write a column of parts, the length before each value; None if no part has it."""
-    if all(part is None for part in parts):
-        return None
-    values = [*chain.from_iterable(part or repeat(None, count) for part, count in zip(parts, rows, strict=True))]
-    sizes = {size: _SIZE.pack(size) for size in {len(value) for value in values if value is not None}}
-    return [_NULL if value is None else sizes[len(value)] + value for value in values]
-
-
-def _product(part: NewDevices) -> int:
-    return part.product_id
-
-
-def _copy(connection: Connection, statement: str, rows: Iterator[bytes]) -> None:
-    """Send rows a thousand at a time, so that the server reads some while others are packed."""
+    statement = _COPY.format(table=table, columns=", ".join(columns))
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(_HEAD)
-        while some := b"".join(islice(rows, _ROWS_AT_ONCE)):
-            copy.write(some)
-        copy.write(_TAIL)
+        for piece in copied(parts, now, columns):
+            copy.write(piece)
 
 
 def _is_taken(error: Exception) -> bool:

@@ -71,11 +71,14 @@ def _escaped(text: str, pairs: int) -> Iterable[int]:
     """Return which pairs may hold an escape, each once: a few are found in the text, many by a look at every pair."""
     if text.count("%") > _FEW_ESCAPES:
         return range(pairs)
-    rows, at = set(), text.find("%")
+    rows: list[int] = []
+    row, counted, at = 0, 0, text.find("%")
     while at >= 0:
-        rows.add(text.count("&", 0, at))
+        row, counted = row + text.count("&", counted, at), at
+        if rows[-1:] != [row]:
+            rows.append(row)
         at = text.find("%", at + 1)
-    return sorted(rows)
+    return rows
 
 
 def _encode_again(raw: bytes) -> bytes:

@@ -90,7 +90,7 @@ def _ours(request: Request) -> list[str]:
     parameters = decode(*texts)
     claim = read_acs3(request, texts[0]) if request.is_acs3 else read_v1(request.method, texts, parameters)
     claim.verify(_SECRET.encode())
-    arguments = OPERATIONS[_ACTION].bind(parameters)
+    arguments = OPERATIONS[_ACTION].bind(parameters, texts)
     rows = arguments.get("device_name_list")
     if isinstance(rows, list):
         return [text for row in rows for text in row]

@@ -126,7 +126,7 @@ class Gateway:
         operation = _find(call, _common(request, parameters, "Version"))
         _check_rate(call, parameters)
         _check_instance(call, parameters.get("IotInstanceId"))
-        bound = operation.bind(parameters)
+        bound = operation.bind(parameters, texts)
         answer = retried(lambda: operation.function(call, **bound))
         if callable(answer):
             return lambda: _guard(envelope, lambda: _succeed(envelope, call, answer()))

@@ -10,7 +10,7 @@ integer, numbered without gaps); what a value may mean is the domain's business.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -51,13 +51,13 @@ class Parameter:
     required: bool
     if_empty: Refusal | None
 
-    def read(self, parameters: Mapping[str, str], names: str) -> object:
+    def read(self, parameters: Mapping[str, str], texts: Sequence[bytes]) -> object:
         """Return the parameter's value, or None if it is not there.
 
-        `names` is every name after a `&`. Raises the wire's refusals.
+        `texts` are what the parameters were decoded from. Raises the wire's refusals.
         """
         if self.kind is list:
-            return self._read_list(parameters, names)
+            return self._read_list(parameters, texts)
         text = parameters.get(self.name)
         if text is None:
             self._check_presence(self.name, parameters)
@@ -66,9 +66,9 @@ class Parameter:
             raise self.if_empty()
         return _READERS[self.kind](text, self.name)
 
-    def _read_list(self, parameters: Mapping[str, str], names: str) -> object:
+    def _read_list(self, parameters: Mapping[str, str], texts: Sequence[bytes]) -> object:
         prefix = f"{self.name}."
-        there = names.count(f"&{prefix}")
+        there = sum(_count(text, prefix.encode()) for text in texts)
         if not there:
             self._check_presence(f"{prefix}1", parameters)
             return None
@@ -101,13 +101,12 @@ class Operation:
         """What the operation is for: its function's docstring."""
         return inspect.getdoc(self.function) or ""
 
-    def bind(self, parameters: Mapping[str, str]) -> dict[str, object]:
-        """Return the function's arguments, read from the call's parameters.
+    def bind(self, parameters: Mapping[str, str], texts: Sequence[bytes]) -> dict[str, object]:
+        """Return the function's arguments, read from the call's parameters and the canonical texts that have them.
 
         Parameters it does not know are ignored.
         """
-        names = "&" + "&".join(parameters)
-        values = {parameter.argument: parameter.read(parameters, names) for parameter in self.parameters}
+        values = {parameter.argument: parameter.read(parameters, texts) for parameter in self.parameters}
         return {argument: value for argument, value in values.items() if value is not None}
 
 
@@ -149,6 +148,11 @@ def _without_none(hint: object) -> object:
 def wire_name(argument: str) -> str:
     """Return an argument's name on the wire: `product_key` is `ProductKey`."""
     return "".join(word.capitalize() for word in argument.split("_"))
+
+
+def _count(text: bytes, prefix: bytes) -> int:
+    """Return how many names in a canonical text have a prefix."""
+    return text.startswith(prefix) + text.count(b"&" + prefix)
 
 
 def _read_integer(text: str, where: str) -> int:

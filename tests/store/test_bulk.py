@@ -138,3 +138,41 @@ def test_bulk_rows_do_what_a_set_does(site: Site, rounds: list[list[str]]) -> No
         expected = [ordinal for ordinal, name in enumerate(names) if name in there]
         assert site.create(names, product=-1) == [expected]
         there |= set(names)
+
+
+LABELS: Final = st.none() | st.text("a_9é泵", min_size=1, max_size=20)
+SECRETS: Final = st.none() | st.binary(min_size=1, max_size=60)
+ROWS: Final = st.tuples(st.text("abc0-", min_size=4, max_size=31), LABELS, LABELS, SECRETS)
+PART: Final = st.lists(ROWS, min_size=1, max_size=8, unique_by=lambda row: row[0])
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(PART, min_size=1, max_size=3))
+def test_every_column_of_every_row_is_kept(site: Site, parts: list[list[tuple[Any, ...]]]) -> None:
+    """Whatever the lengths, and whichever are not there: of a row, of a part or of all parts."""
+    key = site.account.product(f"p_{next(NUMBERS)}")
+    product = site.registry.store.products.find(key)
+    assert product is not None
+    new, expected = [], set()
+    for place, rows in enumerate(parts):
+        first = first_id(next(NUMBERS))
+        kept = [(first + row, f"{place}{name}", *rest) for row, (name, *rest) in enumerate(rows)]
+        names, nicknames, sns, secrets = ([*column] for column in list(zip(*kept, strict=True))[1:])
+        written, nicknamed, numbered = (orjson.dumps(column).decode() for column in (names, nicknames, sns))
+        new.append(
+            NewDevices(
+                first,
+                product.id,
+                len(names),
+                written,
+                nicknamed if any(nicknames) else None,
+                numbered if any(sns) else None,
+                secrets if any(secrets) else None,
+            )
+        )
+        expected.update(kept)
+    database = site.registry.store.database
+    with database.transaction() as connection:
+        assert database.bulk.create_devices(connection, new, 7) == [[] for _ in new]
+    found = database.bulk.existing(product.id, [name for _, name, *_ in expected]).values()
+    assert {(device.id, device.name, device.nickname, device.sn, device.secret) for device in found} == expected

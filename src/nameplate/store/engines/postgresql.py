@@ -110,7 +110,7 @@ class PostgresDatabase(Database):
             self._raise(error, error, is_lost=False)
 
     def _raise(self, cause: BaseException | None, error: Exception, *, is_lost: bool) -> None:
-        if is_conflict(cause) or self._sessions.is_unprepared(cause):
+        if is_conflict(cause) or self._sessions.ends_preparing(cause):
             raise ConflictError from error
         code = getattr(cause, "sqlstate", None) or ""
         # An OperationalError without a code comes from the driver itself: it has no connection, or has lost it.

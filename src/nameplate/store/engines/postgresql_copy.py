@@ -50,7 +50,8 @@ def _rows(product_id: int, parts: Sequence[NewDevices], now: int, columns: Seque
         rest.append(_column(parts, [part.secrets for part in parts]))
     if not pc.all(pc.less(names[:-1], names[1:])).as_py():
         order = pc.array_sort_indices(names)
-        ids, names, *rest = (column and column.take(order) for column in (ids, names, *rest))
+        ids, names = ids.take(order), names.take(order)
+        rest = [None if column is None else column.take(order) for column in rest]
     begin = _BEGIN.pack(len(columns), _LONG)
     middle = _MIDDLE.pack(_INTEGER, product_id, _LONG, now)
     return _joined(_constant(begin), ids, _constant(middle), *chain(*map(_sized, (names, *rest))))

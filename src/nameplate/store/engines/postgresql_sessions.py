@@ -38,7 +38,7 @@ class Sessions:
         self._may_prepare = True
 
     def open(self) -> psycopg.Connection[Any]:
-        """Open a session in autocommit mode; transactions are begun in words."""
+        """Open a session in autocommit mode: to begin a transaction the driver would take a round trip of its own."""
         connection = psycopg.connect(*self._arguments, **self._options)
         try:
             if self._may_prepare and _is_direct(connection):
@@ -59,8 +59,8 @@ class Sessions:
         # A server says nothing unasked but that it ends the connection.
         return not waiting.poll(0)
 
-    def is_unprepared(self, cause: BaseException | None) -> bool:
-        """Whether a statement failed because of how it was prepared; from then on none is."""
+    def ends_preparing(self, cause: BaseException | None) -> bool:
+        """Whether a statement has failed because it was prepared; if so, none is from now on."""
         words = _MIXED_UP.get(getattr(cause, "sqlstate", None) or "")
         if words is None or words not in str(cause):
             return False

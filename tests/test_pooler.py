@@ -1,22 +1,17 @@
 """Nameplate behind pgbouncer in transaction mode: a session is another connection with every transaction."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from tests.support import batch
 from tests.support.databases import Databases
-from tests.support.pooler import Pooler, find_pgbouncer
+from tests.support.pooler import Pooler, needs_pgbouncer
 from tests.support.server import Server
 
 CLIENTS = 8
 
 
-@pytest.mark.skipif(
-    find_pgbouncer() is None and not os.environ.get("CI"), reason="pgbouncer is not here: `make test` unpacks it"
-)
+@needs_pgbouncer
 def test_everything_works_through_a_pooler_in_transaction_mode(databases: Databases, tmp_path: Path) -> None:
     """More clients than connections, batches with names that are taken, and so every kind of statement."""
     with Pooler(tmp_path, databases.new()) as pooler:

@@ -1,6 +1,5 @@
 """Statements that PostgreSQL keeps prepared, and where it must not."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from nameplate.store.database import ConflictError, PreparedRead
 from nameplate.store.engines import PostgresDatabase
 from nameplate.store.schema import device, product
 from tests.support.databases import Databases
-from tests.support.pooler import Pooler, find_pgbouncer
+from tests.support.pooler import Pooler, needs_pgbouncer
 
 OFTEN = 12
 PREPARED = "SELECT count(*) FROM pg_prepared_statements"
@@ -64,9 +63,7 @@ def test_what_is_done_often_is_prepared(database: PostgresDatabase) -> None:
     assert asked_in_transaction(database, PREPARED) > 0
 
 
-@pytest.mark.skipif(
-    find_pgbouncer() is None and not os.environ.get("CI"), reason="pgbouncer is not here: `make test` unpacks it"
-)
+@needs_pgbouncer
 def test_nothing_is_prepared_through_a_pooler_and_nothing_set(url: str, tmp_path: Path) -> None:
     with Pooler(tmp_path, url) as pooler:
         database = PostgresDatabase(make_url(pooler.url))

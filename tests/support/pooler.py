@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final, Self
 
+import pytest
 from sqlalchemy import make_url
 
 from tests.support.unprivileged import identity, open_to_all, wait_for
@@ -20,6 +21,11 @@ def find_pgbouncer() -> str | None:
     """Return where pgbouncer is, or None."""
     path = os.pathsep.join([str(_UNPACKED / "usr/sbin"), os.environ.get("PATH", os.defpath), "/usr/sbin"])
     return shutil.which("pgbouncer", path=path)
+
+
+needs_pgbouncer = pytest.mark.skipif(
+    find_pgbouncer() is None and not os.environ.get("CI"), reason="pgbouncer is not here: `make test` unpacks it"
+)
 
 
 class Pooler:

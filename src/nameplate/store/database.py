@@ -8,9 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from operator import lt
-from typing import Any, AnyStr, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Engine, Executable, bindparam, select
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -147,11 +145,6 @@ def missing(connection: Connection, part: NewDevices) -> list[int]:
     numbers = part.numbers
     created = set(connection.execute(_CREATED, {"first": numbers[0], "last": numbers[-1]}).scalars())
     return [ordinal for ordinal, number in enumerate(numbers) if number not in created]
-
-
-def is_sorted(names: Sequence[AnyStr]) -> bool:
-    """Whether names come in their order, none of them twice."""
-    return all(map(lt, names, islice(names, 1, None)))
 
 
 class Compiled(NamedTuple):

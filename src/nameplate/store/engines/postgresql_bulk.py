@@ -70,19 +70,23 @@ class PostgresBulk(Bulk):
 
     def create_devices(self, connection: Connection, parts: Sequence[NewDevices], now: int) -> list[list[int]]:
         """Create the devices of every part."""
+        # Arrow takes its time to load, and a process that creates nothing does without.
+        from nameplate.store.engines.postgresql_copy import copied  # noqa: PLC0415 (for that reason)
+
         # One lock on a product; a foreign key would be looked up row by row, at more than the rows themselves cost.
         self.hold_products(connection, {part.product_id for part in parts})
         columns = _PLAIN if all(part.secrets is None and part.sns is None for part in parts) else _IMPORTED
+        rows = [*copied(parts, now, columns)]
         try:
             with connection.begin_nested():
-                _copy(connection, "device", columns, parts, now)
+                _copy(connection, "device", columns, rows)
         except (DBAPIError, psycopg.Error) as error:
             if not _is_taken(error):
                 raise
         else:
             return [[] for _ in parts]
         connection.exec_driver_sql(_STAGE)
-        _copy(connection, "stage", columns, parts, now)
+        _copy(connection, "stage", columns, rows)
         connection.exec_driver_sql(_CREATE_FREE.format(columns=", ".join(columns)))
         return [missing(connection, part) for part in parts]
 
@@ -112,14 +116,11 @@ def _look(connection: psycopg.Connection[Any], query: LiteralString, values: tup
         return {name for (name,) in connection.execute(query, values)}
 
 
-def _copy(connection: Connection, table: str, columns: Sequence[str], parts: Sequence[NewDevices], now: int) -> None:
-    # Arrow takes its time to load, and a process that creates nothing does without.
-    from nameplate.store.engines.postgresql_copy import copied  # noqa: PLC0415 (for that reason)
-
+def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[bytes | memoryview]) -> None:
     statement = _COPY.format(table=table, columns=", ".join(columns))
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped there
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for piece in copied(parts, now, columns):
+        for piece in rows:
             copy.write(piece)
 
 

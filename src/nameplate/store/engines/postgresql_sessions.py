@@ -51,7 +51,7 @@ class Sessions:
         return connection
 
     def is_usable(self, connection: psycopg.Connection[Any]) -> bool:
-        """Whether a session that nobody is using may be used: it has not been ended from the other side."""
+        """Whether a session that nobody is using may be used: it has not been ended, nor prepares where none may."""
         if connection.closed or (connection.prepare_threshold is not None and not self._may_prepare):
             return False
         waiting = select.poll()

@@ -5,12 +5,14 @@ It reads the JSON itself: one statement for many rows, no Python object per row,
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import islice
+from operator import lt
 from typing import Final
 
 import orjson
 from sqlalchemy import Connection
 
-from nameplate.store.database import Bulk, Existing, NewDevices, is_sorted, missing
+from nameplate.store.database import Bulk, Existing, NewDevices, missing
 
 # In the order of names each page of the index is looked for, and written, once and not once per name. Parts done
 # together are of one product, so that it need not be sorted by; if they were not, it would only be slower.
@@ -76,13 +78,18 @@ class SqliteBulk(Bulk):
 def _create(connection: Connection, parts: Sequence[NewDevices], now: int) -> int:
     values = tuple(value for part in parts for value in (part.first_id, part.product_id, part.names))
     # As serial numbers come. To sort them is a fifth of what creating them takes.
-    are_in_order = all(is_sorted(orjson.loads(part.names)) for part in parts)
+    are_in_order = all(_is_sorted(orjson.loads(part.names)) for part in parts)
     order = "" if are_in_order else _IN_ORDER
     statement = _CREATE.format(parts=", ".join(["(?, ?, ?)"] * len(parts)), order=order)
     created = connection.exec_driver_sql(statement, (*values, now)).rowcount
     for part in parts:
         _set_nicknames(connection, part)
     return created
+
+
+def _is_sorted(names: Sequence[str]) -> bool:
+    """Whether names come in their order, none of them twice."""
+    return all(map(lt, names, islice(names, 1, None)))
 
 
 def _import(connection: Connection, part: NewDevices, now: int) -> int:

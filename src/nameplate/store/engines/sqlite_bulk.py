@@ -3,10 +3,10 @@
 It reads the JSON itself: one statement for many rows, no Python object per row, and the GIL is free meanwhile.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from itertools import islice
-from operator import lt
+from operator import le
 from typing import Final
 
 import orjson
@@ -23,6 +23,8 @@ SELECT first_id + key, product_id, value, ? FROM part, json_each(part.names) WHE
 ON CONFLICT (product_id, name) DO NOTHING
 """
 _IN_ORDER: Final = "ORDER BY value"
+_LOOKS: Final = 64
+_NAME_AT: Final = re.compile(r'[,\[]"([^"]*)"')
 _IMPORT: Final = """
 INSERT INTO device (id, product_id, name, created_at, nickname, sn, secret)
 SELECT {number}, :product_id, value, :now, CAST({nickname} AS TEXT), CAST({sn} AS TEXT), {secret}
@@ -78,8 +80,7 @@ class SqliteBulk(Bulk):
 def _create(connection: Connection, parts: Sequence[NewDevices], now: int) -> int:
     values = tuple(value for part in parts for value in (part.first_id, part.product_id, part.names))
     # As serial numbers come. To sort them is a fifth of what creating them takes.
-    are_in_order = all(_is_sorted(orjson.loads(part.names)) for part in parts)
-    order = "" if are_in_order else _IN_ORDER
+    order = "" if all(_seems_sorted(part.names) for part in parts) else _IN_ORDER
     statement = _CREATE.format(parts=", ".join(["(?, ?, ?)"] * len(parts)), order=order)
     created = connection.exec_driver_sql(statement, (*values, now)).rowcount
     for part in parts:
@@ -87,9 +88,16 @@ def _create(connection: Connection, parts: Sequence[NewDevices], now: int) -> in
     return created
 
 
-def _is_sorted(names: Sequence[str]) -> bool:
-    """Whether names come in their order, none of them twice."""
-    return all(map(lt, names, islice(names, 1, None)))
+def _seems_sorted(names: str) -> bool:
+    """Whether a few names of a JSON array, as far apart as one another, come in their order.
+
+    To read all of them takes a millisecond, for which everybody else would wait; and rows that are not quite in order
+    are only written more slowly.
+    """
+    starts = range(0, len(names), max(1, len(names) // _LOOKS))
+    looks = [_NAME_AT.search(names, start) for start in starts]
+    few = [look[1] for look in looks if look]
+    return all(map(le, few, few[1:]))
 
 
 def _import(connection: Connection, part: NewDevices, now: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench import bare, bare_copy
-from bench.batches import register_all, register_one
+from bench.batches import Poll, register_all, register_one, steady
 from bench.calls import KINDS, ROWS, sign_check
 from bench.creation import bare_rates, copy_rate, fastest
 from bench.figure import Figure
@@ -23,9 +23,11 @@ _TARGET_FROM: Final = 100_000
 _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (1_000, 20_000)
 _AT_ONCE: Final = 10
-_LEAST_POLL_SECONDS: Final = 0.002
-_MOST_POLL_SECONDS: Final = 0.1
-_POLL_SECONDS_PER_BATCH: Final = 0.005
+# Often when there is little to do, so that it is the work that is timed. With many batches under way a client that asks
+# too seldom leaves the server idle, and one that asks too often is work itself: on PostgreSQL a call costs more than a
+# millisecond of some core.
+_POLL_ALONE: Final = steady(0.002)
+_POLL: Final = Poll(0.02, 0.1)
 
 Batches = Sequence[Sequence[str]]
 
@@ -83,12 +85,8 @@ def _batches(names: Callable[[int], list[str]], size: int) -> Batches:
     return [names(number)[: min(ROWS, size)] for number in range(max(1, size // ROWS))]
 
 
-def _poll_seconds(batches: int) -> float:
-    # Often when there is little to do, so that it is the work that is timed; seldom when polling would be the work: on
-    # PostgreSQL a call costs more than a millisecond of some core, and ten clients call at once.
-    if batches == 1:
-        return _LEAST_POLL_SECONDS
-    return min(_MOST_POLL_SECONDS, _POLL_SECONDS_PER_BATCH * batches)
+def _poll(batches: int) -> Poll:
+    return _POLL_ALONE if batches == 1 else _POLL
 
 
 class _Case:
@@ -123,7 +121,7 @@ class _Case:
 
     def _cycle(self, site: Site, setup: Setup, checks: Sequence[bytes]) -> float:
         at_once = min(_AT_ONCE, len(checks))
-        poll = _poll_seconds(len(checks))
+        poll = _poll(len(checks))
         with site.copy() as copy, setup.running(copy) as server:
             register_one(server.port, copy.product)
             os.sync()
@@ -134,10 +132,9 @@ class _Case:
     def _figure(self, setup: Setup) -> Figure:
         best = fastest(self._bare[setup])
         is_sqlite = setup.engine == SQLITE
-        poll = _poll_seconds(len(self._batches)) * 1000
         note = (
-            f"Batches of up to {ROWS:,}, up to {_AT_ONCE} in flight, each polled every {poll:.0f} ms, on a server that "
-            "has registered one before; client, server, workers and database share the cores. "
+            f"Batches of up to {ROWS:,}, up to {_AT_ONCE} in flight, each polled {_poll(len(self._batches))}, on a "
+            "server that has registered one before; client, server, workers and database share the cores. "
         )
         note += (
             "SQLite has one writer at a time, and so has its baseline: the fastest of several bare shapes."

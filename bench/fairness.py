@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-from bench.batches import register
+from bench.batches import register, steady
 from bench.calls import ROWS, Connection, Key, scattered, sign, sign_check
 from bench.figure import Figure
 from bench.plan import Plan
@@ -89,7 +89,7 @@ def _register_while(
 ) -> list[float]:
     times: list[float] = []
     for check in checks:
-        timing = register(connection, other.product, check, _POLL_SECONDS, other.key)
+        timing = register(connection, other.product, check, steady(_POLL_SECONDS), other.key)
         if times and not unfinished():
             break
         times.append(timing.total)

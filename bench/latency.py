@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from bench.batches import register
+from bench.batches import register, steady
 from bench.calls import Connection, sign_check
 from bench.cycle import Setup
 from bench.figure import Figure, percentile
@@ -55,5 +55,5 @@ def _sample(site: Site, port: int, batches: Sequence[Sequence[str]]) -> list[flo
     """Register batches one after the other and return the milliseconds of each."""
     checks = [sign_check(site.product, names) for names in batches]
     with Connection(port) as connection:
-        timings = [register(connection, site.product, check, _POLL_SECONDS) for check in checks]
+        timings = [register(connection, site.product, check, steady(_POLL_SECONDS)) for check in checks]
     return [(timing.total - timing.submit) * 1000 for timing in timings]

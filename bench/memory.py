@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Final
 
-from bench.batches import register_all
+from bench.batches import register_all, steady
 from bench.calls import ROWS, scattered, sign_check
 from bench.figure import Figure
 from bench.plan import Plan
@@ -59,7 +59,7 @@ def _sample(site: Site, checks: Sequence[bytes], every: float) -> Samples:
             zip(["worker"], [worker.pid for worker in processes], strict=False)
         )
         with _sampled(pids, every) as samples:
-            register_all(server.port, copy.product, checks, _AT_ONCE, _POLL_SECONDS)
+            register_all(server.port, copy.product, checks, _AT_ONCE, steady(_POLL_SECONDS))
         return samples
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from bench.batches import check_one, register_all
+from bench.batches import check_one, register_all, steady
 from bench.calls import ROWS, sequential, sign_check, sign_status
 from bench.figure import Figure, percentile
 from bench.load import Generator, Job, Outcome
@@ -55,7 +55,7 @@ def _measure(site: Site, generator: Generator, checks: list[bytes], rounds: _Rou
             return generator.stop()
 
         def register() -> None:
-            register_all(server.port, site.product, checks, _AT_ONCE, _POLL_SECONDS)
+            register_all(server.port, site.product, checks, _AT_ONCE, steady(_POLL_SECONDS))
 
         rounds.idle.append(during(lambda: time.sleep(len(checks) / 20)))
         rounds.busy.append(during(register))

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Final
 
 from bench import bare
-from bench.batches import Timing, register, register_all
+from bench.batches import Timing, register, register_all, steady
 from bench.calls import KINDS, ROWS, Connection, sign_check
 from bench.figure import Figure, percentile
 from bench.plan import Plan
@@ -62,7 +62,7 @@ def _register(site: Site, checks: list[bytes], alone: list[bytes], rounds: _Roun
         pid = server.process.pid
         rounds.idle.append(memory(pid))
         cpu, own, began = cpu_seconds(pid), time.process_time(), time.perf_counter()
-        timings = register_all(server.port, site.product, checks, _AT_ONCE, _POLL_SECONDS)
+        timings = register_all(server.port, site.product, checks, _AT_ONCE, steady(_POLL_SECONDS))
         seconds = time.perf_counter() - began
         rounds.server_cores.append((cpu_seconds(pid) - cpu) / seconds)
         rounds.client_cores.append((time.process_time() - own) / seconds)
@@ -74,7 +74,7 @@ def _register(site: Site, checks: list[bytes], alone: list[bytes], rounds: _Roun
 
 def _one_by_one(port: int, product: str, checks: list[bytes]) -> list[Timing]:
     with Connection(port) as connection:
-        return [register(connection, product, check, _ALONE_POLL_SECONDS) for check in checks]
+        return [register(connection, product, check, steady(_ALONE_POLL_SECONDS)) for check in checks]
 
 
 def _figures(kind: str, rounds: _Rounds, count: int) -> list[Figure]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from bench.batches import register
+from bench.batches import register, steady
 from bench.calls import ROOT, Connection, sign_check
 from bench.figure import Figure, percentile
 from bench.plan import Plan
@@ -97,5 +97,5 @@ def _sample(site: Site, port: int, names: Any, count: int) -> list[float]:  # no
     with Connection(port) as connection:
         for _ in range(count):
             check = sign_check(site.product, [next(names) for _ in range(_NAMES)])
-            found.append(register(connection, site.product, check, _POLL_SECONDS).total * 1000)
+            found.append(register(connection, site.product, check, steady(_POLL_SECONDS)).total * 1000)
     return found

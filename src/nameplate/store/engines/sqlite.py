@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ class SqliteDatabase(Database):
         _make_private(self.path)
         self._synchronous = _DURABLE if durable else _NOT_DURABLE
         self._writing = threading.Lock()
+        self._calls = threading.Lock()
         self._held: Connection | None = None
         self._local = threading.local()
         self._driver_connections: list[sqlite3.Connection] = []
@@ -52,9 +53,10 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self, *, durable: bool = True, seen_early: bool = False) -> Iterator[Connection]:
         """Hold a write transaction."""
+        at_once = durable and not seen_early
         try:
             # SQLite has one writer at a time. Waiting here is woken at once; waiting in SQLite is polling.
-            with self._writing, self._begun(durable=durable and not seen_early) as connection:
+            with self._line(seen_early=seen_early), self._writing, self._begun(durable=at_once) as connection:
                 yield connection
         except _FAILURES as error:
             # The disk is full or cannot be written to, or another process holds the lock and holds it.
@@ -89,6 +91,10 @@ class SqliteDatabase(Database):
             connection.execute("PRAGMA query_only = ON")
             self._driver_connections.append(connection)
         return connection
+
+    def _line(self, *, seen_early: bool) -> AbstractContextManager[object]:
+        """Have calls, whose transactions these are, line up: a worker then waits for one of them and not for all."""
+        return self._calls if seen_early else nullcontext()
 
     @contextmanager
     def _begun(self, *, durable: bool) -> Iterator[Connection]:

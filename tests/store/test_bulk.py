@@ -96,6 +96,30 @@ def test_what_else_goes_wrong_is_not_taken_for_a_name(site: Site) -> None:
         database.bulk.create_devices(connection, [part], 7)
 
 
+def _order(kind: str) -> list[str]:
+    names = [f"sn-{number:05}" for number in range(3_000)]
+    if kind == "two runs, name by name":
+        return [name for pair in zip(names[:1_500], names[1_500:], strict=True) for name in pair]
+    if kind == "a few out of place":
+        return [*names[1:1_000], names[0], *names[1_000:2_000], *reversed(names[2_000:2_010]), *names[2_010:]]
+    return names[::-1]
+
+
+@pytest.mark.parametrize("kind", ["two runs, name by name", "a few out of place", "backwards"])
+def test_whatever_order_names_come_in_each_has_its_rows_id(site: Site, kind: str) -> None:
+    """An engine may look at a few names only, to see whether they come in order."""
+    names = _order(kind)
+    site.create([names[7], names[2_005]])
+    part = site.part(names)
+    database = site.registry.store.database
+    with database.transaction() as connection:
+        assert database.bulk.create_devices(connection, [part], 7) == [[7, 2_005]]
+    found = database.bulk.existing(part.product_id, names)
+    assert {name: found[name].id for number, name in enumerate(names) if number not in {7, 2_005}} == {
+        name: number for number, name in enumerate(names, part.first_id) if number - part.first_id not in {7, 2_005}
+    }
+
+
 @pytest.mark.parametrize("every", [1, 2, 100])
 def test_taken_names_are_found_among_many_and_few(site: Site, every: int) -> None:
     """Whether nothing, little or much lies between the first and the last name that is looked for."""

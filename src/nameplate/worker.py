@@ -132,8 +132,8 @@ class Worker:
     def _check(self, claims: Sequence[Claim]) -> None:
         # Read outside of the transaction, beside another worker's writes: creating looks at the names again anyway.
         refused = self._refused(claims)
-        # A check that is lost with the machine is done again.
-        with self._store.database.transaction(durable=False) as connection:
+        # Durable: who has been shown CHECK_SUCCESS registers, and must not be told that the check still runs.
+        with self._store.database.transaction() as connection:
             for claim, rows in zip(claims, refused, strict=True):
                 self._store.parts.finish(connection, claim, rows, self._clock())
 

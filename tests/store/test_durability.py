@@ -2,14 +2,17 @@
 
 import os
 import sqlite3
+from collections import defaultdict
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from sqlalchemy import Connection, event
 
 from nameplate.call import Registry
 from nameplate.refusal import RefusedError
 from nameplate.store.engines import SqliteDatabase, sqlite
+from tests.support.account import Account
 
 WAITS = {"PRAGMA synchronous": (2, 1), "SHOW synchronous_commit": ("on", "off")}
 
@@ -22,6 +25,24 @@ def test_a_transaction_waits_for_the_disk_unless_it_says_otherwise(registry: Reg
         with database.transaction(durable=durable) as connection:
             found = connection.exec_driver_sql(question).scalar()
         assert found == WAITS[question][0 if durable else 1]
+
+
+def test_a_state_that_has_been_shown_is_not_taken_back(registry: Registry) -> None:
+    """Else a batch that was CHECK_SUCCESS is in CHECK again after a crash, and refuses to be created."""
+    account, database = Account(registry), registry.store.database
+    product = account.product()
+    names = ["pump-1", "pump-2"]
+    batch = account.call("BatchCheckDeviceNames", product_key=product, device_name=names)["Data"]["ApplyId"]
+    question = "PRAGMA synchronous" if database.is_embedded else "SHOW synchronous_commit"
+    states: dict[str, set[object]] = defaultdict(set)
+
+    def look(connection: Connection) -> None:
+        state = connection.exec_driver_sql(f"SELECT state FROM batch WHERE id = {batch}").scalar_one()  # noqa: S608 (a number)
+        states[state].add(connection.exec_driver_sql(question).scalar())
+
+    event.listen(database.engine, "commit", look)
+    account.work()
+    assert states == {"CHECK": {WAITS[question][1]}, "CHECK_SUCCESS": {WAITS[question][0]}}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bench.sites import ENGINES, Site
 
 _GROUP: Final = "latency"
 _NAMES: Final = 10
-_POLL_SECONDS: Final = 0.002
+_POLL: Final = steady(0.002)
 _EMBEDDED_LIMIT_MS: Final = 50
 _REMOTE_LIMIT_MS: Final = 500
 
@@ -35,7 +35,7 @@ def _measure(plan: Plan, setup: Setup) -> list[Figure]:
             rounds[number] = _sample(site, server.port, batches)
     note = (
         f"A batch of {_NAMES} names, from the answer of BatchCheckDeviceNames, through check and creation, to "
-        f"CREATE_SUCCESS, polled every {_POLL_SECONDS * 1000:.0f} ms; {samples} one after the other in a round."
+        f"CREATE_SUCCESS, polled {_POLL}; {samples} one after the other in a round."
     )
     limit = _REMOTE_LIMIT_MS if setup.is_remote else _EMBEDDED_LIMIT_MS
     return [
@@ -55,5 +55,5 @@ def _sample(site: Site, port: int, batches: Sequence[Sequence[str]]) -> list[flo
     """Register batches one after the other and return the milliseconds of each."""
     checks = [sign_check(site.product, names) for names in batches]
     with Connection(port) as connection:
-        timings = [register(connection, site.product, check, steady(_POLL_SECONDS)) for check in checks]
+        timings = [register(connection, site.product, check, _POLL) for check in checks]
     return [(timing.total - timing.submit) * 1000 for timing in timings]

@@ -17,7 +17,7 @@ from bench.sites import POSTGRES, SQLITE, Site
 _GROUP: Final = "memory"
 _LIMIT: Final = 1.1
 _AT_ONCE: Final = 8
-_POLL_SECONDS: Final = 0.05
+_POLL: Final = steady(0.05)
 
 Samples = dict[str, list[float]]
 
@@ -59,7 +59,7 @@ def _sample(site: Site, checks: Sequence[bytes], every: float) -> Samples:
             zip(["worker"], [worker.pid for worker in processes], strict=False)
         )
         with _sampled(pids, every) as samples:
-            register_all(server.port, copy.product, checks, _AT_ONCE, steady(_POLL_SECONDS))
+            register_all(server.port, copy.product, checks, _AT_ONCE, _POLL)
         return samples
 
 

@@ -17,7 +17,7 @@ _GROUP: Final = "mixed"
 _RATE: Final = 100
 _CONNECTIONS: Final = 16
 _AT_ONCE: Final = 2
-_POLL_SECONDS: Final = 0.02
+_POLL: Final = steady(0.02)
 _MOST_SECONDS: Final = 60
 _IDLE: Final = "the same server, idle"
 
@@ -55,7 +55,7 @@ def _measure(site: Site, generator: Generator, checks: list[bytes], rounds: _Rou
             return generator.stop()
 
         def register() -> None:
-            register_all(server.port, site.product, checks, _AT_ONCE, steady(_POLL_SECONDS))
+            register_all(server.port, site.product, checks, _AT_ONCE, _POLL)
 
         rounds.idle.append(during(lambda: time.sleep(len(checks) / 20)))
         rounds.busy.append(during(register))

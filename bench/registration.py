@@ -15,8 +15,8 @@ from bench.sites import SQLITE, Site
 
 _GROUP: Final = "registration"
 _AT_ONCE: Final = 4
-_POLL_SECONDS: Final = 0.02
-_ALONE_POLL_SECONDS: Final = 0.002
+_POLL: Final = steady(0.02)
+_ALONE_POLL: Final = steady(0.002)
 _BARE: Final = "bare executemany"
 
 
@@ -62,7 +62,7 @@ def _register(site: Site, checks: list[bytes], alone: list[bytes], rounds: _Roun
         pid = server.process.pid
         rounds.idle.append(memory(pid))
         cpu, own, began = cpu_seconds(pid), time.process_time(), time.perf_counter()
-        timings = register_all(server.port, site.product, checks, _AT_ONCE, steady(_POLL_SECONDS))
+        timings = register_all(server.port, site.product, checks, _AT_ONCE, _POLL)
         seconds = time.perf_counter() - began
         rounds.server_cores.append((cpu_seconds(pid) - cpu) / seconds)
         rounds.client_cores.append((time.process_time() - own) / seconds)
@@ -74,12 +74,12 @@ def _register(site: Site, checks: list[bytes], alone: list[bytes], rounds: _Roun
 
 def _one_by_one(port: int, product: str, checks: list[bytes]) -> list[Timing]:
     with Connection(port) as connection:
-        return [register(connection, product, check, steady(_ALONE_POLL_SECONDS)) for check in checks]
+        return [register(connection, product, check, _ALONE_POLL) for check in checks]
 
 
 def _figures(kind: str, rounds: _Rounds, count: int) -> list[Figure]:
     note = (
-        f"{count} batches of {ROWS:,} over HTTP, {_AT_ONCE} at once, each polled every {_POLL_SECONDS * 1000:.0f} ms, "
+        f"{count} batches of {ROWS:,} over HTTP, {_AT_ONCE} at once, each polled {_POLL}, "
         "until CREATE_SUCCESS; client and server share the cores. The baseline is one durable transaction per batch, "
         "the same rows into the same schema with the same pragmas."
     )
@@ -106,10 +106,7 @@ def _figures(kind: str, rounds: _Rounds, count: int) -> list[Figure]:
     ]
     alone = [seconds * 1000 for seconds in rounds.alone]
     bare_alone = [seconds * 1000 for seconds in rounds.bare_alone]
-    lone_note = (
-        "Submit to CREATE_SUCCESS, one batch at a time on top of the others, polled every "
-        f"{_ALONE_POLL_SECONDS * 1000:.0f} ms."
-    )
+    lone_note = f"Submit to CREATE_SUCCESS, one batch at a time on top of the others, polled {_ALONE_POLL}."
     name = f"{kind} names, one batch alone, p50"
     return [*figures, Figure(_GROUP, name, "ms", alone, one, bare_alone, note=lone_note)]
 

@@ -15,7 +15,7 @@ from bench.sites import ENGINES, Site
 
 _GROUP: Final = "uploads"
 _NAMES: Final = 10
-_POLL_SECONDS: Final = 0.002
+_POLL: Final = steady(0.002)
 _PIECE: Final = 1 << 20
 _TARGET: Final = 0.5
 _IDLE: Final = "the same server, without an upload"
@@ -97,5 +97,5 @@ def _sample(site: Site, port: int, names: Any, count: int) -> list[float]:  # no
     with Connection(port) as connection:
         for _ in range(count):
             check = sign_check(site.product, [next(names) for _ in range(_NAMES)])
-            found.append(register(connection, site.product, check, steady(_POLL_SECONDS)).total * 1000)
+            found.append(register(connection, site.product, check, _POLL).total * 1000)
     return found

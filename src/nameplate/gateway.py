@@ -28,8 +28,8 @@ from nameplate.observation import Observation
 from nameplate.refusal import RefusedError
 from nameplate.store.database import ConflictError, retried
 from nameplate.wire.actions import VENDOR_ACTIONS
-from nameplate.wire.operation import OPERATIONS, Operation
-from nameplate.wire.params import canonical, decode
+from nameplate.wire.operation import OPERATIONS, Operation, text_lists
+from nameplate.wire.params import Parameters, canonical, decode
 from nameplate.wire.render import Envelope, Format, Response
 from nameplate.wire.request import Request
 from nameplate.wire.signature import read_acs3, read_v1
@@ -44,6 +44,8 @@ _FORMATS: Final = {"JSON": Format.JSON, "XML": Format.XML}
 _SMALL: Final = 16_384
 _ACTION: Final = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,64})")
 _FORMAT: Final = re.compile(rb"(?:^|&)Format=([A-Za-z]+)")
+
+_LISTS: Final = text_lists()
 
 _Made = TypeVar("_Made")
 
@@ -81,7 +83,7 @@ class Gateway:
         seen = Observation()
         try:
             texts = _read(request)
-            parameters = decode(*texts)
+            parameters = decode(*texts, lists=_LISTS)
         except RefusedError as refused:
             return self._refuse(request, refused, seen)
         form = Format.JSON if request.is_acs3 else _FORMATS.get(parameters.get("Format", "XML").upper(), Format.XML)
@@ -109,7 +111,7 @@ class Gateway:
         self,
         request: Request,
         texts: tuple[bytes, bytes],
-        parameters: dict[str, str],
+        parameters: Parameters,
         envelope: Envelope,
         seen: Observation,
         *,

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nameplate.refusal import RefusedError
-from nameplate.wire.params import canonical, decode
+from nameplate.wire.params import Parameters, canonical, decode
 from nameplate.wire.signature import Scheme, read_v1
 from tests.support.signer import encode, sign_v1
 
@@ -119,3 +119,34 @@ def test_any_bytes_are_read_or_refused(text: bytes) -> None:
 def test_stray_separators_are_read_as_forms_are(text: bytes) -> None:
     expected = {b"": {}, b"&": {}, b"A": {"A": ""}, b"=": {"": ""}, b"A=b=c": {"A": "b=c"}}.get(text, {"A": "1"})
     assert decode(canonical(text)) == expected
+
+
+SIMILAR = [*(f"DeviceName.{number}" for number in range(5)), "DeviceName.01", "DeviceName.1.x", "DeviceName", "A"]
+
+
+def whole(parameters: Parameters) -> dict[str, str]:
+    """Return every parameter by its name, those of lists too."""
+    listed = [(prefix, row) for prefix, values in parameters.lists.items() for row in enumerate(values, start=1)]
+    return {**parameters, **{f"{prefix}{number}": value for prefix, (number, value) in listed}}
+
+
+@given(names=st.lists(st.sampled_from([*SIMILAR, "XDeviceName.1"]), max_size=8), split=st.integers(0, 8))
+def test_a_list_says_the_same_whole_and_name_by_name(names: list[str], split: int) -> None:
+    pairs = [f"{name}=value-{row}" for row, name in enumerate(names)]
+    texts = ["&".join(pairs[:split]).encode(), "&".join(pairs[split:]).encode()]
+    if len(set(names)) < len(names):
+        for lists in ([], ["DeviceName."]):
+            with pytest.raises(RefusedError, match="more than once"):
+                decode(*texts, lists=lists)
+    else:
+        assert whole(decode(*texts, lists=["DeviceName."])) == decode(*texts)
+
+
+@pytest.mark.parametrize("count", [1, 10, 10_000, 10_001])
+def test_a_list_in_order_is_taken_whole(count: int) -> None:
+    values = [f"sn:{number}" for number in range(count)]
+    listed = {f"DeviceName.{number}": value for number, value in enumerate(values, start=1)}
+    text = canonical(as_form({"Action": "A", **listed, "Format": "JSON"}).encode())
+    found = decode(text, lists=["DeviceName."])
+    assert found.lists == {"DeviceName.": values}
+    assert found == {"Action": "A", "Format": "JSON"}

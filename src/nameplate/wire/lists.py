@@ -1,15 +1,14 @@
 """RepeatLists: DeviceName.1…N, and rows as DeviceNameList.1.DeviceName. They may be long, so most is done in C."""
 
 import re
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any, Final
 
 from nameplate.errors import MISSING_PARAMETER
+from nameplate.wire.numbering import numbered
 from nameplate.wire.params import refuse_parameter
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
-_PREPARED: Final = 10_000
 
 
 def read_texts(parameters: Mapping[str, str], prefix: str, there: int) -> list[str]:
@@ -18,7 +17,7 @@ def read_texts(parameters: Mapping[str, str], prefix: str, there: int) -> list[s
     That many names, all of 1…N among them, leave room for no other.
     """
     try:
-        return [*map(parameters.__getitem__, _numbered(prefix, "", there))]
+        return [*map(parameters.__getitem__, numbered(prefix, "", there))]
     except KeyError as missing:
         raise refuse_parameter(missing.args[0], f"{prefix}N is numbered from 1 without gaps.") from None
 
@@ -33,7 +32,7 @@ def read_rows(
 
     `fields` are the names of a row's fields in order, and whether each is required.
     """
-    columns = [[parameters.get(name) for name in _numbered(prefix, f".{field}", there)] for field in fields]
+    columns = [[parameters.get(name) for name in numbered(prefix, f".{field}", there)] for field in fields]
     rows = list(zip(*columns, strict=True))
     nothing = (None,) * len(columns)
     if nothing in rows:
@@ -46,17 +45,6 @@ def read_rows(
             where = f"{prefix}{column.index(None) + 1}.{field}"
             raise MISSING_PARAMETER(name=field, where=where, hint="")
     return rows
-
-
-def _numbered(prefix: str, suffix: str, most: int) -> Iterable[str]:
-    if most <= _PREPARED:
-        return _prepared(prefix, suffix)[:most]
-    return (f"{prefix}{number}{suffix}" for number in range(1, most + 1))
-
-
-@lru_cache(maxsize=16)
-def _prepared(prefix: str, suffix: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}{number}{suffix}" for number in range(1, _PREPARED + 1))
 
 
 def _refuse_strays(parameters: Mapping[str, Any], prefix: str, rows: int, fields: list[str]) -> None:

@@ -19,7 +19,7 @@ from nameplate.domain.access import Role
 from nameplate.errors import MISSING_PARAMETER
 from nameplate.refusal import Refusal
 from nameplate.wire.lists import read_rows, read_texts
-from nameplate.wire.params import refuse_parameter
+from nameplate.wire.params import Parameters, refuse_parameter
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -51,7 +51,7 @@ class Parameter:
     required: bool
     if_empty: Refusal | None
 
-    def read(self, parameters: Mapping[str, str], texts: Sequence[bytes]) -> object:
+    def read(self, parameters: Parameters, texts: Sequence[bytes]) -> object:
         """Return the parameter's value, or None if it is not there.
 
         `texts` are what the parameters were decoded from. Raises the wire's refusals.
@@ -66,8 +66,10 @@ class Parameter:
             raise self.if_empty()
         return _READERS[self.kind](text, self.name)
 
-    def _read_list(self, parameters: Mapping[str, str], texts: Sequence[bytes]) -> object:
+    def _read_list(self, parameters: Parameters, texts: Sequence[bytes]) -> object:
         prefix = f"{self.name}."
+        if prefix in parameters.lists:
+            return parameters.lists[prefix]
         there = sum(_count(text, prefix.encode()) for text in texts)
         if not there:
             self._check_presence(f"{prefix}1", parameters)
@@ -101,7 +103,7 @@ class Operation:
         """What the operation is for: its function's docstring."""
         return inspect.getdoc(self.function) or ""
 
-    def bind(self, parameters: Mapping[str, str], texts: Sequence[bytes]) -> dict[str, object]:
+    def bind(self, parameters: Parameters, texts: Sequence[bytes]) -> dict[str, object]:
         """Return the function's arguments, read from the call's parameters and the canonical texts that have them.
 
         Parameters it does not know are ignored.
@@ -118,6 +120,12 @@ def operation(action: str, *, role: Role, inline: bool = False) -> Callable[[_Fu
         return function
 
     return declare
+
+
+def text_lists() -> frozenset[str]:
+    """Return what names of the operations' lists of texts begin with, such as `DeviceName.`."""
+    every = (parameter for operation in OPERATIONS.values() for parameter in operation.parameters)
+    return frozenset(f"{parameter.name}." for parameter in every if parameter.item is str)
 
 
 def _parameters(function: Callable[..., object]) -> tuple[Parameter, ...]:

@@ -8,11 +8,12 @@ encoded again, pair by pair.
 import re
 from binascii import a2b_qp
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from nameplate.errors import INVALID_PARAMETER
+from nameplate.wire.numbering import find_list
 
 _UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
 _SEPARATORS: Final = b"&="
@@ -43,34 +44,50 @@ def canonical(raw: bytes) -> bytes:
     return raw
 
 
-def decode(*texts: bytes) -> dict[str, str]:
+class Parameters(dict[str, str]):
+    """A call's parameters by name. A long list may be in `lists` instead, whole, by what its names begin with."""
+
+    __slots__ = ("lists",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = (), lists: dict[str, list[str]] | None = None) -> None:
+        super().__init__(pairs)
+        self.lists = lists or {}
+
+
+def decode(*texts: bytes, lists: Container[str] = ()) -> Parameters:
     """Return the parameters of canonical texts.
 
-    Raises a refusal for a name that is there twice, or is not UTF-8.
+    `lists` are what names of RepeatLists begin with, such as `DeviceName.`: one that is there in order needs no look-up
+    of every name. Raises a refusal for a name that is there twice, or is not UTF-8.
     """
     text = b"&".join(filter(None, texts)).decode("ascii")
     if not text:
-        return {}
-    if text.count("%") > _FEW_ESCAPES:
+        return Parameters()
+    escapes = text.count("%")
+    if escapes > _FEW_ESCAPES:
         # Neither character separates anything, so both can be decoded everywhere at once.
         text = text.replace("%3A", ":").replace("%40", "@")
+        escapes = text.count("%")
     flat = text.replace("=", "&").split("&")
     names, values = flat[::2], flat[1::2]
-    for row in _escaped(text, len(names)):
+    for row in range(len(names)) if escapes > _FEW_ESCAPES else _escaped(text):
         if "%" in names[row]:
             names[row] = _unquote(names[row], names[row])
         if "%" in values[row]:
             values[row] = _unquote(values[row], names[row])
-    parameters = dict(zip(names, values, strict=True))
+    taken: dict[str, list[str]] = {}
+    if found := find_list(text, names, lists):
+        prefix, rows = found
+        taken[prefix] = values[rows]
+        del names[rows], values[rows]
+    parameters = Parameters(zip(names, values, strict=True), taken)
     if len(parameters) != len(names):
         raise refuse_parameter(_first_repeated(names), "It is there more than once.")
     return parameters
 
 
-def _escaped(text: str, pairs: int) -> Iterable[int]:
-    """Return which pairs may hold an escape, each once: a few are found in the text, many by a look at every pair."""
-    if text.count("%") > _FEW_ESCAPES:
-        return range(pairs)
+def _escaped(text: str) -> list[int]:
+    """Return which pairs hold an escape, each once, where there are few."""
     rows: list[int] = []
     row, counted, at = 0, 0, text.find("%")
     while at >= 0:

@@ -21,7 +21,6 @@ from nameplate.brokers.protection import Protection
 from nameplate.call import Limits, Quotas, Registry
 from nameplate.data_dir import FILES, StartError, database_url, master_key, prepare
 from nameplate.domain.device import IotIds
-from nameplate.domain.pace import Pace
 from nameplate.domain.rates import Rates
 from nameplate.errors import REQUEST_TOO_LARGE
 from nameplate.gateway import Gateway
@@ -40,7 +39,7 @@ from nameplate.signals import Stop
 from nameplate.store.database import UnusableDatabaseError
 from nameplate.store.store import Store
 from nameplate.webhooks.deliverer import Deliverer
-from nameplate.worker import Worker, Workers
+from nameplate.worker import Worker, Workers, make_pace
 
 _SHUTDOWN_SECONDS: Final = 30
 # Clients and proxies keep idle connections for 5 to 60 seconds: whoever closes first must not be the server, whose
@@ -95,7 +94,7 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 def make_workers(registry: Registry, settings: Settings, count: int) -> Workers:
     """Return workers on this registry's batches, not started."""
     leases = Leases(registry.store, registry.clock, settings.lease)
-    pace = Pace(registry.store.database.bulk.most_parts)
+    pace = make_pace(registry)
     return Workers([Worker(registry, leases, pace) for _ in range(count)], leases)
 
 

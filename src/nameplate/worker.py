@@ -51,7 +51,7 @@ class Worker:
         self._clock = registry.clock
         self._leases = leases
         self._turns = Turns()
-        self._pace = pace or Pace(registry.store.database.bulk.most_parts)
+        self._pace = pace or make_pace(registry)
         self._files = FileSteps(registry, self._pace)
         self._woken = threading.Event()
         self._stopped = threading.Event()
@@ -212,6 +212,12 @@ class Worker:
         master = self._registry.master
         secrets = orjson.loads(master.open(sealed, part_owner(claim.batch_id, claim.first)))
         return master.seal_each(secrets, SECRET_OWNER, first)
+
+
+def make_pace(registry: Registry) -> Pace:
+    """Return how many parts are created at once on this database, for the workers of one process."""
+    bulk = registry.store.database.bulk
+    return Pace(bulk.most_parts, bulk.brief_seconds)
 
 
 def _is_certified(claim: Claim) -> bool:

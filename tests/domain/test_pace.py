@@ -25,6 +25,11 @@ def test_quick_parts_together_take_no_longer_than_a_slow_one() -> None:
     assert settle(Pace(MOST), lambda parts: 0.06 * parts) == [1] * 20
 
 
+def test_where_nobody_else_waits_they_may_take_longer() -> None:
+    assert settle(Pace(8, 0.25), lambda parts: 0.03 * parts) == [1] + [8] * 19
+    assert settle(Pace(8, 0.25), lambda parts: 0.06 * parts) == [1] + [4] * 19
+
+
 def test_one_delay_does_not_make_transactions_long() -> None:
     pace = Pace(MOST)
     settle(pace, lambda parts: 0.02 * parts)

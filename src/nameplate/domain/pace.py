@@ -5,7 +5,7 @@ from typing import Final
 from nameplate.domain.batch import ROWS_PER_PART
 
 SLOW_PART_SECONDS: Final = 0.1
-"""From here on a part is slow enough for several to be tried at once; quick ones are as many as take no longer."""
+"""From here on a part is slow enough for several to be tried at once."""
 
 LONG_SECONDS: Final = 3.0
 """As long as a transaction may take: whoever else wants to write waits for it."""
@@ -28,9 +28,10 @@ class Pace:
     Several workers may share one: none is surprised by what another has met.
     """
 
-    def __init__(self, most: int) -> None:
-        """Never exceed `most` parts."""
+    def __init__(self, most: int, brief_seconds: float = SLOW_PART_SECONDS) -> None:
+        """Never exceed `most` parts, and of quick ones those that take no longer than `brief_seconds` together."""
         self._most = most
+        self._brief_seconds = brief_seconds
         self._alone_from = 0
         self._alone = 1
 
@@ -52,7 +53,7 @@ class Pace:
         if rows < _SMALL_ROWS:
             return
         each = max(seconds / (rows / ROWS_PER_PART), _SHORTEST_SECONDS)
-        brief, fitting = (max(1, min(self._most, int(limit / each))) for limit in (SLOW_PART_SECONDS, LONG_SECONDS))
+        brief, fitting = (max(1, min(self._most, int(limit / each))) for limit in (self._brief_seconds, LONG_SECONDS))
         merges = rows > ROWS_PER_PART and _SLOW_TRANSACTION_SECONDS < seconds < _NEARLY_LONG_SECONDS
         if each < _QUICK_PART_SECONDS:
             self._alone = max(brief, self._alone // 2)

@@ -86,7 +86,10 @@ class Bulk(ABC):
     """Rows by the ten thousand, each engine's fastest way."""
 
     most_parts: int
-    """How many parts a worker may create in one transaction, once creating them one by one has become slow."""
+    """How many parts a worker may create in one transaction."""
+
+    brief_seconds: float
+    """How long it may take to create several parts together that are quick one by one."""
 
     def taken(self, product_id: int, *lists: Sequence[str]) -> set[str]:
         """Return which well-formed names the product has a device for; each list has one at least.

@@ -50,6 +50,7 @@ class SqliteBulk(Bulk):
     # Onto millions of random names a part costs half a second, nearly all of it for pages of the index that the next
     # part writes again. Thirty-two parts at once cost three seconds, and everybody else waits for as long.
     most_parts = 32
+    brief_seconds = 0.1
 
     def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
         self._reader = reader

@@ -1,22 +1,27 @@
 """Very large requests: refused readably and soon; the server does not grow by their size, and nobody else waits."""
 
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.support.server import Server
-from tests.support.signer import Answer, Client
+from tests.support.signer import Answer, Client, numbered
 from tests.support.wire import MIB, ask, chunked, connected, expect, form, memory_within, read_answers, request, signed
 
 BOUND = 8 * MIB
 SLACK = 70_000
 """What the request line may be longer than the bound, at most."""
+
+SOON_SECONDS = 5
+"""What a short call may take beside long ones, at most."""
 
 FORMATS = [("Format=JSON&", "application/json;charset=utf-8"), ("", "text/xml;charset=utf-8")]
 
@@ -214,3 +219,24 @@ def test_what_is_pipelined_is_not_kept_while_a_call_runs(own: Server, client: Cl
         answers = read_answers(connection)
     assert len(answers) == 2_002
     expect(answers[0], 400, "MissingProductKey")
+
+
+def test_long_calls_that_wait_for_the_database_keep_no_other_waiting(own: Server, client: Client) -> None:
+    """There are more of them than the server has threads, and another program writes to the database."""
+    product = client.call("CreateProduct", ProductName="long", NodeType="0")["ProductKey"]
+    lists = [[f"{number}-of-many-{row:05}" for row in range(5_000)] for number in range(12)]
+
+    def check(names: list[str]) -> dict[str, Any]:
+        return client.call("BatchCheckDeviceNames", ProductKey=product, **numbered("DeviceName", names))
+
+    with closing(sqlite3.connect(own.data_dir / "nameplate.db", isolation_level=None)) as other:
+        with ThreadPoolExecutor(len(lists)) as pool:
+            other.execute("BEGIN IMMEDIATE")
+            calls = [pool.submit(check, names) for names in lists]
+            wait(calls, timeout=1)
+            started = time.monotonic()
+            assert client.call("QueryProductList", CurrentPage="1", PageSize="10")["Data"]["Total"] == 1
+            assert time.monotonic() - started < SOON_SECONDS
+            assert not any(call.done() for call in calls)
+            other.execute("COMMIT")
+        assert all(call.result()["Success"] for call in calls)

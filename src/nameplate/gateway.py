@@ -63,8 +63,7 @@ class Gateway:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        # A read that crosses a network would keep the event loop waiting.
-        self._may_inline = registry.store.database.is_embedded
+        self.is_embedded = registry.store.database.is_embedded
 
     def answer(self, request: Request) -> Response:
         """Answer one call, in a thread."""
@@ -100,8 +99,11 @@ class Gateway:
         return seen.end(Envelope(_guess_format(request), "", seen.request_id, request.host).refusal(refused))
 
     def is_inline(self, request: Request) -> bool:
-        """Whether a request is small and for a cheap keyed read, so that the event loop may begin it itself."""
-        if not self._may_inline or len(request.query) + len(request.body) > _SMALL:
+        """Whether a request is small and for a cheap keyed read, so that the event loop may begin it itself.
+
+        None is whose read crosses a network: the event loop would wait for it.
+        """
+        if not self.is_embedded or len(request.query) + len(request.body) > _SMALL:
             return False
         action = request.headers.get("x-acs-action", "") if request.is_acs3 else _peek(_ACTION, request)
         operation = OPERATIONS.get(action)

@@ -1,7 +1,8 @@
 """The only file that knows the web framework's application object.
 
-Two lanes: a small call for a cheap keyed read is answered on the event loop; everything else goes to a bounded pool of
-threads. A hop to a thread costs more than such a read.
+Three lanes: a small call for a cheap keyed read is answered on the event loop, since a hop to a thread costs more than
+such a read; a long one, with its thousands of names, is answered one after another; everything else goes to a bounded
+pool of threads.
 """
 
 import asyncio
@@ -38,6 +39,12 @@ from nameplate.wire.render import Response
 from nameplate.wire.request import Request
 
 _THREADS: Final = 8
+# Long calls that are parsed at the same time take turns at the interpreter: the first is done as late as the last, and
+# whoever wants to say a word in between waits for all. Where the database is across a network, one waits for an answer
+# while another is parsed.
+_LONG_BYTES: Final = 65_536
+_LONG_AT_ONCE: Final = 1
+_LONG_AT_ONCE_ACROSS_A_NETWORK: Final = 2
 _MOST_WAITING: Final = 128
 
 
@@ -47,6 +54,8 @@ class OpenApi:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="call")
+        at_once = _LONG_AT_ONCE if gateway.is_embedded else _LONG_AT_ONCE_ACROSS_A_NETWORK
+        self._long = ThreadPoolExecutor(at_once, thread_name_prefix="long-call")
         self._bodies = Bodies()
         self._room = Room(_MOST_WAITING, SERVICE_UNAVAILABLE)
         self._committing: asyncio.Future[None] | None = None
@@ -59,6 +68,7 @@ class OpenApi:
 
     def close(self) -> None:
         """Let the calls that run be finished."""
+        self._long.shutdown()
         self._pool.shutdown()
 
     async def _answer(self, head: Request, receive: Receive, *, is_whole: bool) -> Response:
@@ -66,10 +76,11 @@ class OpenApi:
         try:
             request = Request(head.method, head.query, head.headers, body)
             if not self._gateway.is_inline(request):
-                return await self._in_thread(partial(self._gateway.answer, request))
+                is_long = len(request.query) + len(body) > _LONG_BYTES
+                return await self._in(self._long if is_long else self._pool, partial(self._gateway.answer, request))
             begun = self._gateway.begin(request)
             await self._committed()
-            return begun if isinstance(begun, Response) else await self._in_thread(begun)
+            return begun if isinstance(begun, Response) else await self._in(self._pool, begun)
         finally:
             self._bodies.let_go(body)
 
@@ -90,9 +101,9 @@ class OpenApi:
         else:
             committing.set_result(None)
 
-    async def _in_thread(self, make: Callable[[], Response]) -> Response:
+    async def _in(self, pool: ThreadPoolExecutor, make: Callable[[], Response]) -> Response:
         with self._room:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, make)
+            return await asyncio.get_running_loop().run_in_executor(pool, make)
 
 
 def make_app(openapi: OpenApi, rest: Rest, hooks: HookApp, probes: Probes, downloads: Downloads) -> ASGIApp:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench import bare, bare_copy
 from bench.batches import Poll, register_all, register_one, steady
@@ -22,12 +22,23 @@ _TARGET: Final = 0.5
 _TARGET_FROM: Final = 100_000
 _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (1_000, 20_000)
-_AT_ONCE: Final = 10
+_MANY_FROM: Final = 50
+
+
+class Client(NamedTuple):
+    """How many batches a client has in flight, and how it polls each."""
+
+    at_once: int
+    poll: Poll
+
+
 # Often when there is little to do, so that it is the work that is timed. With many batches under way a client that asks
 # too seldom leaves the server idle, and one that asks too often is work itself: on PostgreSQL a call costs more than a
 # millisecond of some core.
-_POLL_ALONE: Final = steady(0.002)
-_POLL: Final = Poll(0.02, 0.1)
+_ALONE: Final = Client(1, steady(0.002))
+_FEW: Final = Client(10, Poll(0.02, 0.1))
+# In a long run each engine gets the client that suits it: workers on PostgreSQL put together what waits.
+_MANY: Final = {SQLITE: _FEW, POSTGRES: Client(20, Poll(0.05, 0.2))}
 
 Batches = Sequence[Sequence[str]]
 
@@ -85,8 +96,10 @@ def _batches(names: Callable[[int], list[str]], size: int) -> Batches:
     return [names(number)[: min(ROWS, size)] for number in range(max(1, size // ROWS))]
 
 
-def _poll(batches: int) -> Poll:
-    return _POLL_ALONE if batches == 1 else _POLL
+def _client(engine: str, batches: int) -> Client:
+    if batches == 1:
+        return _ALONE
+    return _MANY[engine] if batches >= _MANY_FROM else _FEW
 
 
 class _Case:
@@ -120,20 +133,20 @@ class _Case:
         return {bare_copy.COPY: copy_rate(site, self._batches, setup.workers)}
 
     def _cycle(self, site: Site, setup: Setup, checks: Sequence[bytes]) -> float:
-        at_once = min(_AT_ONCE, len(checks))
-        poll = _poll(len(checks))
+        client = _client(setup.engine, len(checks))
         with site.copy() as copy, setup.running(copy) as server:
             register_one(server.port, copy.product)
             os.sync()
             began = time.perf_counter()
-            register_all(server.port, copy.product, checks, at_once, poll)
+            register_all(server.port, copy.product, checks, *client)
             return self._size / (time.perf_counter() - began)
 
     def _figure(self, setup: Setup) -> Figure:
         best = fastest(self._bare[setup])
         is_sqlite = setup.engine == SQLITE
+        client = _client(setup.engine, len(self._batches))
         note = (
-            f"Batches of up to {ROWS:,}, up to {_AT_ONCE} in flight, each polled {_poll(len(self._batches))}, on a "
+            f"Batches of up to {ROWS:,}, up to {client.at_once} in flight, each polled {client.poll}, on a "
             "server that has registered one before; client, server, workers and database share the cores. "
         )
         note += (

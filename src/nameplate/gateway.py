@@ -103,7 +103,7 @@ class Gateway:
 
         None is whose read crosses a network: the event loop would wait for it.
         """
-        if not self.is_embedded or len(request.query) + len(request.body) > _SMALL:
+        if not self.is_embedded or request.size > _SMALL:
             return False
         action = request.headers.get("x-acs-action", "") if request.is_acs3 else _peek(_ACTION, request)
         operation = OPERATIONS.get(action)

@@ -76,8 +76,8 @@ class OpenApi:
         try:
             request = Request(head.method, head.query, head.headers, body)
             if not self._gateway.is_inline(request):
-                is_long = len(request.query) + len(body) > _LONG_BYTES
-                return await self._in(self._long if is_long else self._pool, partial(self._gateway.answer, request))
+                pool = self._long if request.size > _LONG_BYTES else self._pool
+                return await self._in(pool, partial(self._gateway.answer, request))
             begun = self._gateway.begin(request)
             await self._committed()
             return begun if isinstance(begun, Response) else await self._in(self._pool, begun)

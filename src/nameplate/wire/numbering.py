@@ -25,7 +25,9 @@ def find_list(text: str, names: Sequence[str], prefixes: Container[str]) -> tupl
     None also for a list that does not come whole and in order, as nearly all do.
     """
     at = text.find(".1=")
-    prefix = text[text.rfind("&", 0, max(at, 0)) + 1 : at + 1]
+    if at < 0:
+        return None
+    prefix = text[text.rfind("&", 0, at) + 1 : at + 1]
     if prefix not in prefixes:
         return None
     first = text.count("&", 0, at)

@@ -21,6 +21,11 @@ class Request:
         )
 
     @property
+    def size(self) -> int:
+        """How many bytes its parameters take, in the query and in the body."""
+        return len(self.query) + len(self.body)
+
+    @property
     def host(self) -> str:
         """The host the caller named, port included."""
         return self.headers.get("host", "")

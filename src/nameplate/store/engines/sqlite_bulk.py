@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 from sqlalchemy import Connection
 
+from nameplate.domain.pace import SLOW_PART_SECONDS
 from nameplate.store.database import Bulk, Existing, NewDevices, missing
 
 # In the order of names each page of the index is looked for, and written, once and not once per name. Parts done
@@ -50,7 +51,7 @@ class SqliteBulk(Bulk):
     # Onto millions of random names a part costs half a second, nearly all of it for pages of the index that the next
     # part writes again. Thirty-two parts at once cost three seconds, and everybody else waits for as long.
     most_parts = 32
-    brief_seconds = 0.1
+    brief_seconds = SLOW_PART_SECONDS
 
     def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
         self._reader = reader

@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 from nameplate.errors import DATABASE_UNAVAILABLE
 from nameplate.store.database import Database, PreparedRead
 from nameplate.store.engines.sqlite_bulk import SqliteBulk
+from nameplate.store.engines.sqlite_checkpoints import LOG_BYTES, LOG_PAGES, Checkpoints
 
 _BUSY_SECONDS: Final = 30
 # Whether a commit waits until the disk has it. One that does has all earlier ones written too.
@@ -22,8 +23,6 @@ _DURABLE: Final = "FULL"
 _NOT_DURABLE: Final = "NORMAL"
 _SYNCHRONOUS: Final = "synchronous"
 _FAILURES: Final = (OperationalError, sqlite3.OperationalError)
-# Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
-_CHECKPOINT_PAGES: Final = 16_000
 # Small enough to be full, and the process no longer growing, after some three hundred thousand devices.
 _WRITER_CACHE_KIB: Final = 32_768
 
@@ -40,6 +39,7 @@ class SqliteDatabase(Database):
         """
         self.path = Path(path)
         self.location = str(self.path)
+        self._log = Path(f"{path}-wal")
         _make_private(self.path)
         self._synchronous = _DURABLE if durable else _NOT_DURABLE
         self._writing = threading.Lock()
@@ -47,6 +47,7 @@ class SqliteDatabase(Database):
         self._held: Connection | None = None
         self._local = threading.local()
         self._driver_connections: list[sqlite3.Connection] = []
+        self._checkpoints = Checkpoints(self._log, self._connect, self._writing)
         self.engine = self._make_engine()
         self.bulk = SqliteBulk(self.reader)
 
@@ -61,6 +62,7 @@ class SqliteDatabase(Database):
         except _FAILURES as error:
             # The disk is full or cannot be written to, or another process holds the lock and holds it.
             raise DATABASE_UNAVAILABLE() from error
+        self._checkpoints.make_if_due()
         if durable and seen_early:
             self.flush()
 
@@ -69,7 +71,7 @@ class SqliteDatabase(Database):
         if self._synchronous != _DURABLE:
             return
         try:
-            log = os.open(f"{self.path}-wal", os.O_RDONLY)
+            log = os.open(self._log, os.O_RDONLY)
             try:
                 os.fsync(log)
             finally:
@@ -125,6 +127,7 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         """Close every connection."""
+        self._checkpoints.wait()
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -142,13 +145,15 @@ class SqliteDatabase(Database):
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return connection
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         # Pages that are given back are not written once more: Debian's SQLite would, and no secret is in the clear.
         connection.execute("PRAGMA secure_delete = FAST")

@@ -103,7 +103,7 @@ class Bulk(ABC):
             between = self._between(product_id, ordered[0], ordered[-1], few + 1)
             if len(between) > few:
                 scattered.append(ordered)
-            else:
+            elif between:
                 taken |= between.intersection(ordered)
         if scattered:
             taken |= self._taken(product_id, scattered)

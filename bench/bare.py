@@ -12,7 +12,6 @@ import orjson
 from bench.sites import Site
 from nameplate.domain.device import first_id
 from nameplate.store.engines import SqliteDatabase
-from nameplate.store.engines.sqlite_checkpoints import LOG_PAGES
 
 _COLUMNS: Final = "INSERT INTO device (id, product_id, name, created_at)"
 _VALUES: Final = "(?, ?, ?, ?)"
@@ -82,8 +81,6 @@ def insert(site: Site, batches: Sequence[Sequence[str]], shape: str, number: int
     try:
         connection = lent.driver_connection
         assert connection is not None
-        # Nobody makes checkpoints beside this one, so its own commits do: after as many pages.
-        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         (product,) = connection.execute("SELECT id FROM product").fetchone()
         # Rows are made before the clock starts, as calls are signed before it starts.
         parts = (Part(first_id(batch), product, names) for batch, names in enumerate(batches, number))

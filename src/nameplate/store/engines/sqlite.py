@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 from nameplate.errors import DATABASE_UNAVAILABLE
 from nameplate.store.database import Database, PreparedRead
 from nameplate.store.engines.sqlite_bulk import SqliteBulk
-from nameplate.store.engines.sqlite_checkpoints import LOG_BYTES, LOG_PAGES, Checkpoints
+from nameplate.store.engines.sqlite_checkpoints import LOG_PAGES, Checkpoints
 
 _BUSY_SECONDS: Final = 30
 # Whether a commit waits until the disk has it. One that does has all earlier ones written too.
@@ -101,7 +101,7 @@ class SqliteDatabase(Database):
     @contextmanager
     def _begun(self, *, durable: bool) -> Iterator[Connection]:
         """Begin a transaction on the one connection for them, whose cache is warm."""
-        connection = self._held = self._held or self.engine.connect()
+        connection = self._held = self._held or self._hold()
         try:
             self._wait_for_disk(connection, durable=durable)
             with connection.begin():
@@ -112,6 +112,11 @@ class SqliteDatabase(Database):
             connection.invalidate()
             connection.close()
             raise
+
+    def _hold(self) -> Connection:
+        connection = self.engine.connect()
+        self._checkpoints.take_over(_driver(connection))
+        return connection
 
     def _wait_for_disk(self, connection: Connection, *, durable: bool) -> None:
         synchronous = self._synchronous if durable else _NOT_DURABLE
@@ -145,8 +150,6 @@ class SqliteDatabase(Database):
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return connection
 
     def _connect(self) -> sqlite3.Connection:

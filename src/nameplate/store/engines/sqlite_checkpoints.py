@@ -14,7 +14,7 @@ from typing import Final
 
 # Larger than SQLite's own 1,000 pages: fewer checkpoints, each over more writes to the same pages.
 LOG_PAGES: Final = 16_000
-# A page of SQLite's usual size, with what the log says of it.
+# A page of SQLite's usual size, with what the log says of it. That the log is longer says that a checkpoint is due.
 LOG_BYTES: Final = LOG_PAGES * (4_096 + 24)
 # Each leaves to the next what has been written during it, and hardly anything to the one that writers wait for.
 _PASSES: Final = 3
@@ -22,15 +22,11 @@ _PASSES: Final = 3
 _PAUSE_SECONDS: Final = 0.1
 _CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 
-_messages = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of one file, each in a thread of its own.
-
-    The log must not stay longer than LOG_BYTES when it is begun anew (`PRAGMA journal_size_limit`): that it is longer
-    says that one is due.
-    """
+    """The checkpoints of one file, each in a thread of its own."""
 
     def __init__(self, log: Path, connect: Callable[[], sqlite3.Connection], writing: threading.Lock) -> None:
         """Checkpoint a log on connections made for it; `writing` is the lock that this process's writers hold."""
@@ -40,6 +36,12 @@ class Checkpoints:
         self._under_way = threading.Lock()
         self._not_before = 0.0
         self._has_failed = False
+
+    def take_over(self, connection: sqlite3.Connection) -> None:
+        """Have a connection's commits make none; each is to be followed by `make_if_due`."""
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # Begun anew, the log is cut down to this, so that it can be seen when it grows longer again.
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
 
     def make_if_due(self) -> None:
         """Begin a checkpoint if the log has grown long and none is under way."""
@@ -81,5 +83,5 @@ class Checkpoints:
 
     def _say_once(self, error: Exception) -> None:
         if not self._has_failed:
-            _messages.warning("%s cannot be written into its database: %s. It grows until it can.", self._path, error)
+            _log.warning("%s cannot be written into its database: %s. It grows until it can.", self._path, error)
         self._has_failed = True

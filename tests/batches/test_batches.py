@@ -148,6 +148,88 @@ class TestNameCheckInTheCall:
         assert status(account, product, batch)["InvalidList"]["Name"] == ["pump-01"]
 
 
+class TestNamesThatAreCheckedInTheCall:
+    """Where no device of the product has a name between theirs, they are new, and no worker has to look."""
+
+    @pytest.fixture
+    def product(self, account: Account) -> str:
+        product = account.product()
+        account.register(product, "lamp-5", "pump-5")
+        return product
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ["pump-6", "pump-7"],
+            ["pump-7", "pump-6"],
+            ["lamp-6", "pump-4"],
+            ["kilo"],
+            [f"sn-{number:06}" for number in range(10_000)],
+            [f"sn-{number}" for number in range(10_000)],
+        ],
+    )
+    def test_new_ones_may_be_created_at_once(self, account: Account, product: str, names: list[str]) -> None:
+        batch = check(account, product, device_name=names)
+        told = status(account, product, batch)
+        assert (told["Status"], told["Total"], told["Done"], told["Failed"]) == ("CHECK_SUCCESS", *[len(names)] * 2, 0)
+        assert not account.worker.work()
+        account.call("BatchRegisterDeviceWithApplyId", product_key=product, apply_id=batch)
+        account.work()
+        assert status(account, product, batch)["Status"] == "CREATE_SUCCESS"
+        assert count(account, product) == 2 + len(names)
+
+    @pytest.mark.parametrize(
+        ("names", "refused"),
+        [
+            (["pump-4", "pump-6"], []),
+            (["pump-5"], ["pump-5"]),
+            (["pump-5", "pump-6"], ["pump-5"]),
+            (["lamp-4", "lamp-5"], ["lamp-5"]),
+            (["pump-6", "no", "pump-7"], ["no"]),
+            (["pump-6", "pump-6"], ["pump-6"]),
+            ([*(f"sn-{number:06}" for number in range(9_999)), "sn-\0"], ["sn-\0"]),
+            ([*(f"sn-{number:06}" for number in range(9_998)), "lamp-4", "pump-6"], []),
+        ],
+    )
+    def test_others_are_for_a_worker(
+        self, account: Account, product: str, names: list[str], refused: list[str]
+    ) -> None:
+        batch = check(account, product, device_name=names)
+        assert status(account, product, batch)["Status"] == "CHECK"
+        account.work()
+        told = status(account, product, batch)
+        assert told["Status"] == ("CHECK_FAILED" if refused else "CHECK_SUCCESS")
+        assert told["InvalidList"]["Name"] == refused
+
+    def test_their_nicknames_are_checked_too(self, account: Account, product: str) -> None:
+        rows = [NamedDevice("pump-6", "Pump_6"), NamedDevice("pump-7", "x")]
+        assert status(account, product, check(account, product, device_name_list=rows))["Status"] == "CHECK"
+        assert status(account, product, check(account, product, device_name_list=rows[:1]))["Status"] == "CHECK_SUCCESS"
+
+    def test_another_products_devices_do_not_count(self, account: Account, product: str) -> None:
+        other = account.product()
+        names = ["pump-4", "pump-6"]
+        states = [status(account, key, check(account, key, device_name=names))["Status"] for key in (product, other)]
+        assert states == ["CHECK", "CHECK_SUCCESS"]
+
+    def test_a_name_that_waits_to_be_created_is_refused_then(self, account: Account, product: str) -> None:
+        batches = [check(account, product, device_name=["pump-6", "pump-7"]) for _ in range(2)]
+        for batch in batches:
+            account.call("BatchRegisterDeviceWithApplyId", product_key=product, apply_id=batch)
+        account.work()
+        states = [status(account, product, batch)["Status"] for batch in batches]
+        assert states == ["CREATE_SUCCESS", "CREATE_FAILED"]
+        assert status(account, product, batches[1])["InvalidList"]["Name"] == ["pump-6", "pump-7"]
+        assert count(account, product) == 4
+
+    def test_devices_with_certificates_too(self, account: Account) -> None:
+        product = account.product(auth_type="x509")
+        batch = check(account, product, device_name=NAMES)
+        assert status(account, product, batch)["Status"] == "CHECK_SUCCESS"
+        create(account, product, batch)
+        assert status(account, product, batch)["Status"] == "CREATE_SUCCESS"
+
+
 def test_nicknames_are_given(account: Account) -> None:
     product = account.product()
     rows = [NamedDevice("pump-01", "泵_01"), NamedDevice("pump-02"), NamedDevice("pump-03", "Pump_03")]

@@ -96,8 +96,21 @@ def minted_names_are_registered(sweep: Sweep) -> None:
     sweep.site.fulfil(request)
 
 
-def names_are_checked(sweep: Sweep) -> None:
+def run_is_checked(sweep: Sweep) -> None:
+    """No device has a name between these: the call checks them itself."""
     request = sweep.ask(new_names(4))
+    sweep.arm()
+    sweep.site.submit(request)
+    assert sweep.site.wait(request) == "CHECK_SUCCESS"
+    sweep.site.trap.disarm()
+    sweep.site.fulfil(request)
+
+
+def names_are_checked(sweep: Sweep) -> None:
+    """One device has a name between these: a worker looks for each."""
+    first, between, *others = new_names(4)
+    sweep.take([between])
+    request = sweep.ask([first, *others])
     sweep.arm()
     sweep.site.submit(request)
     assert sweep.site.wait(request) == "CHECK_SUCCESS"
@@ -181,7 +194,7 @@ LANES: Final[list[dict[Callable[[Sweep], None], str]]] = [
     {device_is_registered: NOTHING, creation_refuses: AUTHENTICATION, devices_are_created: ALL_BUT_THE_START},
     {devices_are_created: AUTHENTICATION, product_is_created: AUTHENTICATION},
     {names_are_checked: AUTHENTICATION, check_refuses: AUTHENTICATION},
-    {minted_names_are_registered: AUTHENTICATION, device_is_imported: READS},
+    {minted_names_are_registered: AUTHENTICATION, run_is_checked: READS, device_is_imported: READS},
     {devices_are_imported: READS, certified_batch_is_held_back: READS, certified_devices_are_created: READS},
 ]
 """Steps, and what is not counted in each; a data directory per lane, so that no processor idles."""

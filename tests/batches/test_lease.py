@@ -16,6 +16,7 @@ from nameplate.domain.batch import State
 from nameplate.domain.device import IotIds, first_id
 from nameplate.leases import Leases
 from nameplate.operations.batches import batch_check_device_names, batch_register_device
+from nameplate.operations.devices import register_device
 from nameplate.server import clock, make_workers, open_registry
 from nameplate.settings import Settings
 from nameplate.store.database import NewDevices
@@ -46,7 +47,8 @@ class Site:
         return Call(self.registry, "Test", self.account, Role.ADMIN, "http://127.0.0.1")
 
     def check_names(self, names: list[str]) -> int:
-        """Add a batch of names, and return its number."""
+        """Add a batch of names that only a worker can check, for a device is between them; return its number."""
+        register_device(self.call, self.product, f"{names[0]}0")
         return int(batch_check_device_names(self.call, self.product, names)["Data"]["ApplyId"])
 
     def mint_names(self, count: int) -> int:
@@ -291,4 +293,5 @@ def test_two_workers_never_do_a_part_twice(site: Site, engine: str, *, share_a_s
         wait_until(lambda: not read(site.url, "SELECT 1 FROM part WHERE is_done = 0"))
     audit = read(site.url, "SELECT what, batch_id, count(*) FROM audit GROUP BY what, batch_id")
     assert sorted(audit) == sorted((what, number, 1) for what in ("claimed", "done") for number in numbers)
-    assert read(site.url, "SELECT count(*) FROM device") == [(40 * 20,)]
+    # And those between the names that were to be checked.
+    assert read(site.url, "SELECT count(*) FROM device") == [(40 * 20 + 40,)]

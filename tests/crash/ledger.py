@@ -25,13 +25,14 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Request:
-    """One thing that a client wants. The names are the stem's, counted."""
+    """One thing that a client wants. The names are the stem's, counted; or scattered, among those of other requests."""
 
     kind: Kind
     product: str
     count: int
     stem: str = ""
     first: int = 0
+    is_scattered: bool = False
     token: str = field(default_factory=lambda: uuid4().hex)
     answer: int | None = None
     """The ApplyId, or the number of the device."""
@@ -49,7 +50,8 @@ class Request:
         return [self.name(ordinal) for ordinal in range(self.count)]
 
     def name(self, ordinal: int) -> str:
-        return f"{self.stem}-{self.first + ordinal}"
+        number = self.first + ordinal
+        return f"{number}-{self.stem}" if self.is_scattered else f"{self.stem}-{number}"
 
     def secret(self, name: str) -> str:
         """What a device of an import brings."""

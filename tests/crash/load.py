@@ -111,7 +111,9 @@ class Load:
         if kind is Kind.RACING:
             stem = f"race{len(caller.ledger.requests) // RACE}"
             return Request(kind, product, count, stem, chance.randint(0, 2 * count))
-        return Request(kind, product, count, "" if kind is Kind.MINTED else uuid4().hex[:16])
+        # Half of the lists go to a worker to be checked: there are devices between their names.
+        is_scattered = kind is Kind.NAMED and chance.random() < 0.5
+        return Request(kind, product, count, "" if kind is Kind.MINTED else uuid4().hex[:16], is_scattered=is_scattered)
 
 
 def _some(chance: random.Random) -> int:

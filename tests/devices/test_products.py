@@ -73,9 +73,10 @@ def test_what_a_deleted_products_secrets_derived_from_is_wiped(account: Account,
 
 
 def test_a_product_with_devices_or_running_batches_is_not_deleted(account: Account, key: str) -> None:
-    batch = submit(account, key, "pump-1")
+    submit(account, key, "no")
     assert account.refusal("DeleteProduct", product_key=key) == IN_USE
     account.work()
+    batch = submit(account, key, "pump-1")
     account.call("BatchRegisterDeviceWithApplyId", product_key=key, apply_id=batch)
     assert account.refusal("DeleteProduct", product_key=key) == IN_USE
     account.work()

@@ -16,6 +16,7 @@ from nameplate.domain.batch import (
     refuse_rows,
 )
 from nameplate.domain.device import first_id
+from nameplate.domain.names import all_device_names
 from nameplate.errors import (
     BATCH_DOES_NOT_FIT,
     BATCH_IS_CHECKING,
@@ -33,6 +34,7 @@ from nameplate.wire.operation import operation
 
 # The page says 50; a program of the vendor's own asks for 200 and relies on it.
 _PAGE_SIZE = 200
+_FEW = 64
 _STARTED = "BatchRegisterDevice or BatchImportDevice has started this batch already"
 _OF_FILE = "the rows of a batch that comes from a file are not listed here; see /v1/batches/{}/rows"
 _HIDES_LISTS = (State.CHECK, State.CHECK_SUCCESS, State.CREATE, State.CREATE_SUCCESS)
@@ -55,10 +57,11 @@ def batch_check_device_names(
 ) -> Answer:
     """Submit names, with nicknames if DeviceNameList is used, and return the ApplyId that every later step needs.
 
-    The names are checked in the background: poll QueryBatchRegisterDeviceStatus until CHECK_SUCCESS. A call takes
-    10,000 names, 1,000 of an X.509 product; further ones are left out, which the header x-nameplate-warning says (or,
-    with the setting `strict`, the call is refused). With a ClientToken the same request may be sent again: it returns
-    the same ApplyId.
+    The names are checked in the background: poll QueryBatchRegisterDeviceStatus until CHECK_SUCCESS. Serial numbers
+    that come after all others are checked at once, and so is every list between whose first and last name the product
+    has no device: its batch begins in CHECK_SUCCESS. A call takes 10,000 names, 1,000 of an X.509 product; further ones
+    are left out, which the header x-nameplate-warning says (or, with the setting `strict`, the call is refused). With a
+    ClientToken the same request may be sent again: it returns the same ApplyId.
     """
     product = call.product(product_key)
     names, nicknames = _rows(device_name, device_name_list)
@@ -72,11 +75,12 @@ def batch_check_device_names(
     foresee_room(call, product.id, len(names))
     if call.registry.name_check is NameCheck.SYNC:
         _refuse_bad_rows(names, nicknames)
+    state = State.CHECK_SUCCESS if _are_new(call, product.id, names, nicknames) else State.CHECK
     new = NewBatch(
         id=call.store.counters.mint("batch"),
         account_id=call.account_id,
         product_id=product.id,
-        state=State.CHECK,
+        state=state,
         total=len(names),
         names=names,
         nicknames=nicknames,
@@ -201,6 +205,16 @@ def _cut(
 ) -> tuple[list[str], list[str | None] | None]:
     kept = rows_to_keep(call, len(names), most)
     return names[:kept], nicknames and nicknames[:kept]
+
+
+def _are_new(call: Call, product_id: int, names: list[str], nicknames: list[str | None] | None) -> bool:
+    """Whether every row may be registered, as far as one look into the index can tell: False may be wrong."""
+    bulk = call.store.database.bulk
+    # Scattered names have others between them, which a few tell: a worker looks for each.
+    few = names[:: max(1, len(names) // _FEW)]
+    if not all_device_names(few) or not bulk.has_none_between(product_id, few):
+        return False
+    return not refuse_rows(names, nicknames) and bulk.has_none_between(product_id, names)
 
 
 def _refuse_bad_rows(names: list[str], nicknames: list[str | None] | None) -> None:

@@ -59,6 +59,7 @@ class Batch:
 class NewBatch:
     """A batch to add: its names, or only how many devices.
 
+    It begins in CHECK; or where there is nothing to check in CREATE, or checked, in CHECK_SUCCESS.
     `nicknames` and `sns` have a text or None for each name, or are not there at all. `seal` seals the secrets of
     imported devices for an owner (see `MasterKey.seal`).
     """
@@ -80,6 +81,11 @@ class NewBatch:
         if self.names is None:
             return Origin.MINTED
         return Origin.NAMED if self.secrets is None else Origin.IMPORTED
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether its names have been found new by the one who adds it."""
+        return self.state is State.CHECK_SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ class Batches:
             if names:
                 connection.execute(part_names.insert(), names)
             check_room(connection, new.product_id, new.total if new.state is State.CREATE else 0, most)
+            if new.is_checked:
+                tell(connection, new.account_id, new.id, new.state, now)
         return new.id
 
     def find(self, batch_id: int) -> Batch | None:
@@ -188,14 +196,15 @@ class Batches:
 
 def _new_batch(new: NewBatch, now: int) -> dict[str, Any]:
     own = {name: getattr(new, name) for name in ("id", "account_id", "product_id", "state", "origin", "total")}
-    return {**own, "created_at": now, "moved_at": now}
+    done = new.total if new.is_checked else 0
+    return {**own, "done": done, "created_at": now, "moved_at": now}
 
 
 def _new_part(new: NewBatch, first: int, now: int) -> dict[str, Any]:
     end = min(first + ROWS_PER_PART, new.total)
-    step = Step.CHECK if new.state is State.CHECK else Step.CREATE
-    flow = {"account_id": new.account_id, "product_id": new.product_id}
-    return {**flow, "batch_id": new.id, "first": first, "rows": end - first, "step": step, "waiting_since": now}
+    step = Step.CREATE if new.state is State.CREATE else Step.CHECK
+    flow = {"account_id": new.account_id, "product_id": new.product_id, "step": step, "waiting_since": now}
+    return {**flow, "batch_id": new.id, "first": first, "rows": end - first, "is_done": int(new.is_checked)}
 
 
 def _new_names(new: NewBatch, first: int) -> dict[str, Any]:

@@ -109,6 +109,11 @@ class Bulk(ABC):
             taken |= self._taken(product_id, scattered)
         return taken
 
+    def has_none_between(self, product_id: int, names: Sequence[str]) -> bool:
+        """Whether the product has no device from the first to the last, in their order, of some well-formed names."""
+        ordered = sorted(names)
+        return not self._between(product_id, ordered[0], ordered[-1], 1)
+
     def existing(self, product_id: int, names: Sequence[str]) -> dict[str, Existing]:
         """Return the product's devices of some well-formed names."""
         taken = sorted(self.taken(product_id, names)) if names else []

@@ -86,7 +86,8 @@ def batch_check_device_names(
         nicknames=nicknames,
     )
     apply_id = call.store.batches.add(new, token, call.now())
-    call.registry.wake()
+    if not new.is_checked:
+        call.registry.wake()
     return {"Data": {"ApplyId": apply_id}}
 
 

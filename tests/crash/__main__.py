@@ -30,7 +30,8 @@ def main() -> int:
         given.json.write_text(json.dumps(outcome.as_json(), indent=2) + "\n")
     for text in outcome.wrong:
         console.print(text, style="red", highlight=False, markup=False)
-    if outcome.is_right and not given.keep:
+    # What was right, but with a stack trace in a log, somebody will want to read.
+    if outcome.is_right and not outcome.stack_traces and not given.keep:
         shutil.rmtree(directory)
     return 0 if outcome.is_right else 1
 

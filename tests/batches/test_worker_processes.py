@@ -99,6 +99,7 @@ def test_a_worker_process_that_stood_still_past_its_lease_changes_nothing(
 ) -> None:
     """Once when it had claimed the check, and once when it had claimed the creation."""
     root = server.root
+    # With one between the names it takes a worker to check them.
     root.call("RegisterDevice", ProductKey=product, DeviceName="pump-15")
     with WorkerProcess(server, tmp_path / "first") as first:
         standing_still(first)

@@ -230,6 +230,7 @@ def test_a_small_batch_of_the_wire_takes_no_more_statements(registry: Registry) 
     """
     account = Account(registry)
     product = account.product()
+    # With one between the names it takes a worker to check them.
     account.register(product, "pump-15")
     apply_id = account.call("BatchCheckDeviceNames", product_key=product, device_name=["pump-1", "pump-2"])
     seen: list[str] = []

@@ -31,6 +31,7 @@ def test_a_state_that_has_been_shown_is_not_taken_back(registry: Registry) -> No
     """Else a batch that was CHECK_SUCCESS is in CHECK again after a crash, and refuses to be created."""
     account, database = Account(registry), registry.store.database
     product = account.product()
+    # With one between the names it takes a worker to check them.
     account.register(product, "pump-15")
     names = ["pump-1", "pump-2"]
     batch = account.call("BatchCheckDeviceNames", product_key=product, device_name=names)["Data"]["ApplyId"]

@@ -34,7 +34,7 @@ from nameplate.wire.operation import operation
 
 # The page says 50; a program of the vendor's own asks for 200 and relies on it.
 _PAGE_SIZE = 200
-_FEW = 64
+_LOOKS = 64
 _STARTED = "BatchRegisterDevice or BatchImportDevice has started this batch already"
 _OF_FILE = "the rows of a batch that comes from a file are not listed here; see /v1/batches/{}/rows"
 _HIDES_LISTS = (State.CHECK, State.CHECK_SUCCESS, State.CREATE, State.CREATE_SUCCESS)
@@ -212,10 +212,13 @@ def _are_new(call: Call, product_id: int, names: list[str], nicknames: list[str 
     """Whether every row may be registered, as far as one look into the index can tell: False may be wrong."""
     bulk = call.store.database.bulk
     # Scattered names have others between them, which a few tell: a worker looks for each.
-    few = names[:: max(1, len(names) // _FEW)]
+    few = names[:: max(1, len(names) // _LOOKS)]
     if not all_device_names(few) or not bulk.has_none_between(product_id, few):
         return False
-    return not refuse_rows(names, nicknames) and bulk.has_none_between(product_id, names)
+    if refuse_rows(names, nicknames):
+        return False
+    # Of a short list the few are all, and have been looked at.
+    return len(few) == len(names) or bulk.has_none_between(product_id, names)
 
 
 def _refuse_bad_rows(names: list[str], nicknames: list[str | None] | None) -> None:
